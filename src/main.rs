@@ -1,0 +1,3 @@
+//! The mpdk binary.
+
+fn main() {}
