@@ -1,0 +1,291 @@
+//! The connection: its state, the application's verbs, and its getters.
+
+use super::address::Addresses;
+use super::close::Ending;
+use super::config::{Config, Path};
+use super::event::{CloseReason, Event, SubflowInfo};
+use super::key::{initial_data_sequence, token_of};
+use super::mapping::Tag;
+use super::receive::Receiver;
+use super::scheduler::Scheduler;
+use super::send::{DataFin, Sender};
+use super::signals::Signals;
+use super::subflow::{Stage, Subflow};
+use crate::base::{Context, Key, Packet, SeqNumber, SubflowId, Token};
+use crate::tcp;
+use crate::wire::Tcp;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Subflow slots of a connection: those in use and those in TIME_WAIT.
+pub(super) const SUBFLOW_SLOTS: usize = 16;
+
+/// Who opened the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Active,
+    Passive,
+}
+
+/// Whether this is MPTCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// MP_CAPABLE was offered; the handshake decides.
+    Negotiating,
+    /// Both sides have the keys.
+    Multipath,
+    /// Plain TCP from the start or after a fallback, for good (RFC 8684 §3.7).
+    Plain(PlainStream),
+}
+
+/// How the stream lies on the one subflow of a plain connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PlainStream {
+    /// A sequence number of ours and the offset of the byte that has it.
+    pub(super) sequence: SeqNumber,
+    pub(super) offset: u64,
+    /// The next payload declares an infinite mapping.
+    pub(super) announce: bool,
+}
+
+/// The keys and what follows from them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keys {
+    pub(super) local: Key,
+    pub(super) local_token: Token,
+    /// Known once MP_CAPABLE was answered.
+    pub(super) remote: Option<Key>,
+}
+
+/// Everything that belongs to the connection and not to one subflow.
+#[derive(Debug)]
+pub(super) struct Core<P> {
+    pub(super) config: Rc<Config>,
+    pub(super) role: Role,
+    pub(super) mode: Mode,
+    pub(super) keys: Keys,
+    /// DSS checksums were agreed on.
+    pub(super) checksum: bool,
+    pub(super) send: Sender<P>,
+    pub(super) receive: Receiver<P>,
+    pub(super) addresses: Addresses,
+    pub(super) signals: Signals,
+    pub(super) ending: Ending,
+    pub(super) scheduler: Scheduler,
+    pub(super) events: VecDeque<Event>,
+    /// A DSS was received: new subflows may be opened (RFC 8684 §3.1).
+    pub(super) data_signal_seen: bool,
+    /// Something may be handed to a subflow.
+    pub(super) push_wanted: bool,
+    /// The application used up `send_capacity`.
+    pub(super) writer_waits: bool,
+    /// `Established` was told.
+    pub(super) established: bool,
+}
+
+/// One connection. See the room's page for how data moves.
+#[derive(Debug)]
+pub struct Connection<P> {
+    pub(super) subflows: Vec<Option<Subflow<P>>>,
+    pub(super) core: Core<P>,
+    /// Whose turn it is to transmit.
+    pub(super) transmit_turn: usize,
+}
+
+impl<P: Packet> Connection<P> {
+    /// Active open: a SYN leaves at the next `poll_transmit`. `key` is ours; the
+    /// caller made sure that its token is unique on this endpoint.
+    pub fn connect(
+        config: Rc<Config>,
+        path: Path,
+        key: Key,
+        initial_sequence: SeqNumber,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let tcp = tcp::Subflow::connect(config.tcp.clone(), path.mss_bytes(), initial_sequence, cx.now);
+        let mut connection = Self::new(config, Role::Active, key, path);
+        connection.add_subflow(tcp, path, Stage::CapableSynSent { syns: 0 });
+        connection.start_negotiation();
+        connection
+    }
+
+    /// Passive open on a SYN with or without MP_CAPABLE.
+    pub fn accept(
+        config: Rc<Config>,
+        path: Path,
+        key: Key,
+        initial_sequence: SeqNumber,
+        syn: &Tcp,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let tcp = tcp::Subflow::accept(config.tcp.clone(), path.mss_bytes(), initial_sequence, syn, cx.now);
+        let mut connection = Self::new(config, Role::Passive, key, path);
+        connection.add_subflow(tcp, path, Stage::CapableSynReceived);
+        connection.start_negotiation();
+        connection.handle_offer(cx, syn);
+        connection
+    }
+
+    fn new(config: Rc<Config>, role: Role, key: Key, path: Path) -> Self {
+        let pieces = (config.receive_buffer_bytes / 512).max(256);
+        Self {
+            subflows: Vec::new(),
+            core: Core {
+                role,
+                mode: Mode::Negotiating,
+                keys: Keys { local: key, local_token: token_of(key), remote: None },
+                checksum: config.checksum,
+                send: Sender::new(initial_data_sequence(key)),
+                receive: Receiver::new(config.receive_buffer_bytes, pieces),
+                addresses: Addresses::new(path.tuple),
+                signals: Signals::default(),
+                ending: Ending::default(),
+                scheduler: Scheduler::new(config.scheduler),
+                events: VecDeque::new(),
+                data_signal_seen: false,
+                push_wanted: false,
+                writer_waits: false,
+                established: false,
+                config,
+            },
+            transmit_turn: 0,
+        }
+    }
+
+    /// Puts a subflow into a free slot; `None` if there is none.
+    pub(super) fn add_subflow(
+        &mut self,
+        tcp: tcp::Subflow<P, Tag>,
+        path: Path,
+        stage: Stage,
+    ) -> Option<SubflowId> {
+        let slot = match self.subflows.iter().position(Option::is_none) {
+            Some(slot) => slot,
+            None if self.subflows.len() < SUBFLOW_SLOTS => {
+                self.subflows.push(None);
+                self.subflows.len() - 1
+            }
+            None => return None,
+        };
+        let id = SubflowId(slot as u8);
+        self.subflows[slot] = Some(Subflow::new(id, tcp, path, stage));
+        Some(id)
+    }
+
+    pub(super) fn subflow(&self, id: SubflowId) -> Option<&Subflow<P>> {
+        self.subflows.get(usize::from(id.0))?.as_ref()
+    }
+
+    pub(super) fn subflow_mut(&mut self, id: SubflowId) -> Option<&mut Subflow<P>> {
+        self.subflows.get_mut(usize::from(id.0))?.as_mut()
+    }
+
+    /// The core and one subflow, to change both.
+    pub(super) fn split(&mut self, id: SubflowId) -> Option<(&mut Core<P>, &mut Subflow<P>)> {
+        let subflow = self.subflows.get_mut(usize::from(id.0))?.as_mut()?;
+        Some((&mut self.core, subflow))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Subflow<P>> {
+        self.subflows.iter().flatten()
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Subflow<P>> {
+        self.subflows.iter_mut().flatten()
+    }
+
+    /// Bytes that the application may write before it should wait.
+    pub fn send_capacity(&self) -> usize {
+        let buffered = usize::try_from(self.core.send.buffered()).unwrap_or(usize::MAX);
+        self.core.config.send_buffer_bytes.saturating_sub(buffered)
+    }
+
+    /// Appends to the stream, also before the handshake is complete. Gives the
+    /// payload back after `close` or when the connection is gone.
+    ///
+    /// # Errors
+    /// The payload itself, if nothing is sent any more.
+    pub fn write(&mut self, cx: &mut Context<'_>, payload: P) -> Result<(), P> {
+        if self.core.send.fin != DataFin::Open || self.core.ending.is_closed() {
+            return Err(payload);
+        }
+        self.core.send.write(payload);
+        self.core.push_wanted = true;
+        if self.send_capacity() == 0 {
+            self.core.writer_waits = true;
+        }
+        self.arm_data_timer(cx);
+        Ok(())
+    }
+
+    /// The next bytes of the stream, by reference. They count in the receive
+    /// buffer until `consumed`.
+    pub fn read(&mut self) -> Option<P> {
+        self.core.receive.read()
+    }
+
+    /// The application is done with `bytes` of what it read: the window may
+    /// open, and the peer hears of it.
+    pub fn consumed(&mut self, bytes: usize) {
+        self.core.receive.consumed(bytes);
+        let Some(segment) =
+            self.all().find(|subflow| subflow.is_live()).map(|subflow| subflow.tcp.segment_payload(0))
+        else {
+            return;
+        };
+        if self.core.receive.wants_update(segment) {
+            self.all_mut().filter(|subflow| subflow.is_live()).for_each(|subflow| subflow.tcp.request_ack());
+        }
+    }
+
+    /// Takes the next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.events.pop_front()
+    }
+
+    /// The way of a subflow.
+    pub fn path(&self, subflow: SubflowId) -> Option<&Path> {
+        self.subflow(subflow).map(|subflow| &subflow.path)
+    }
+
+    /// Names the connection in joins that the peer opens.
+    pub const fn token(&self) -> Token {
+        self.core.keys.local_token
+    }
+
+    /// Plain TCP: from the start, or fallen back.
+    pub const fn is_fallback(&self) -> bool {
+        matches!(self.core.mode, Mode::Plain(_))
+    }
+
+    /// Whether the first handshake is complete.
+    pub const fn is_established(&self) -> bool {
+        self.core.established
+    }
+
+    /// Why it is closed, once it is.
+    pub const fn close_reason(&self) -> Option<CloseReason> {
+        self.core.ending.reason()
+    }
+
+    /// Every subflow there is.
+    pub fn subflows(&self) -> impl Iterator<Item = SubflowInfo> + '_ {
+        self.all().map(|subflow| SubflowInfo {
+            id: subflow.signal.id,
+            path: subflow.path,
+            state: subflow.tcp.state(),
+            backup: subflow.is_backup(),
+            stale: subflow.signal.stale,
+            smoothed_rtt: subflow.tcp.smoothed_rtt(),
+            congestion_window_bytes: subflow.tcp.congestion_window(),
+            in_flight_bytes: subflow.tcp.in_flight(),
+            statistics: *subflow.tcp.statistics(),
+        })
+    }
+}
+
+impl<P> Core<P> {
+    pub(super) fn is_multipath(&self) -> bool {
+        self.mode == Mode::Multipath
+    }
+}

@@ -1,0 +1,132 @@
+//! Falling back to plain TCP, and what a middlebox did that makes us
+//! (RFC 8684 §3.7).
+
+use super::connection::{Connection, Mode, PlainStream};
+use super::send::DataFin;
+use super::subflow::ResetSignal;
+use crate::base::{Context, DataSeqNumber, Outcome, Packet, SubflowId};
+use crate::tcp;
+use crate::wire::{MappingSignal, ResetReason};
+
+impl<P: Packet> Connection<P> {
+    /// Plain TCP from the handshake on: byte 0 follows the SYN.
+    pub(super) fn become_plain(&mut self) {
+        let Some(subflow) = self.all().next() else { return };
+        let sequence = subflow.signal.initial_send_sequence + 1;
+        self.core.mode = Mode::Plain(PlainStream { sequence, offset: 0, announce: false });
+        self.core.checksum = false;
+        self.core.signals.clear();
+    }
+
+    /// Whether plain TCP can go on with this subflow: it is the only one, and
+    /// what is in flight lies on it in order, in both directions.
+    pub(super) fn may_fall_back(&self, id: SubflowId) -> bool {
+        let alone =
+            self.all().all(|subflow| subflow.signal.id == id || subflow.tcp.state() == tcp::State::Closed);
+        alone && self.core.send.is_contiguous() && !self.core.receive.has_gap()
+    }
+
+    /// Plain TCP from here on, for good. `announce`: the next payload declares
+    /// an infinite mapping, in case options pass in one direction only.
+    pub(super) fn fall_back(&mut self, id: SubflowId, announce: bool) {
+        let Some((core, subflow)) = self.split(id) else { return };
+        // The subflow has everything up to the last mapped byte, in order.
+        let sequence = subflow.tcp.next_push_sequence();
+        let mapped = core.send.unmapped(false).0;
+        let unacknowledged = core.send.unacknowledged();
+        // Bytes acknowledged by the subflow but not at data level are freed by
+        // the next ACK: count from the oldest byte of ours it may still hold.
+        let back = (mapped - unacknowledged) as usize;
+        core.mode = Mode::Plain(PlainStream { sequence: sequence - back, offset: unacknowledged, announce });
+        core.signals.clear();
+        core.send.deadline = None;
+        // The end of our stream is the subflow's FIN from now on.
+        if core.send.fin == DataFin::Sent {
+            core.send.fin = DataFin::Wanted;
+        }
+        for payload in subflow.incoming.drain() {
+            core.receive.append(payload);
+        }
+        subflow.sent.clear();
+        core.push_wanted = true;
+    }
+
+    /// Bytes without a mapping: the path stopped passing options.
+    pub(super) fn handle_unmapped(&mut self, cx: &mut Context<'_>, id: SubflowId) -> bool {
+        cx.count(Outcome::MpUnmappedData);
+        if !self.core.data_signal_seen && self.may_fall_back(id) {
+            cx.count(Outcome::MpCapableDataFallback);
+            self.fall_back(id, true);
+            return true;
+        }
+        cx.count(Outcome::MpMiddleboxReset);
+        self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Middlebox));
+        false
+    }
+
+    /// A mapping's checksum is wrong: its data was changed on the way.
+    pub(super) fn handle_bad_checksum(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SubflowId,
+        sequence: DataSeqNumber,
+    ) -> bool {
+        cx.count(Outcome::MpDataChecksumError);
+        if self.may_fall_back(id) {
+            cx.count(Outcome::MpDssCorruptionFallback);
+            self.signal_failure(id, sequence);
+            self.fall_back(id, true);
+            return true;
+        }
+        // Several subflows, or a gap: nothing after it can be trusted, and what
+        // is not acknowledged comes again elsewhere.
+        cx.count(Outcome::MpDssCorruptionReset);
+        self.abort_subflow(cx, id, ResetSignal::Failed(sequence));
+        false
+    }
+
+    fn signal_failure(&mut self, id: SubflowId, sequence: DataSeqNumber) {
+        if let Some(subflow) = self.subflow_mut(id) {
+            subflow.signal.fail_pending = Some(sequence);
+            subflow.tcp.request_signal_ack();
+        }
+    }
+
+    /// MP_FAIL: the peer found our data changed. On an RST the subflow is gone
+    /// anyway; else both sides answer and revert entirely.
+    pub(super) fn handle_fail(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SubflowId,
+        _sequence: DataSeqNumber,
+        reset: bool,
+    ) {
+        cx.count(Outcome::MpFailRx);
+        if reset {
+            return;
+        }
+        if self.may_fall_back(id) {
+            let answer = self.core.receive.acknowledgement();
+            self.signal_failure(id, answer);
+            self.fall_back(id, true);
+        } else {
+            let sequence = self.core.send.unacknowledged_sequence();
+            self.abort_subflow(cx, id, ResetSignal::Failed(sequence));
+        }
+    }
+
+    /// An infinite mapping: the peer has fallen back.
+    pub(super) fn handle_infinite_mapping(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SubflowId,
+        _signal: &MappingSignal,
+    ) {
+        cx.count(Outcome::MpInfiniteMapRx);
+        if self.may_fall_back(id) {
+            self.fall_back(id, false);
+        } else {
+            self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Middlebox));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What is derived from the keys (RFC 8684 §3.1, §3.2, §3.4.1): token,
+//! initial data sequence number, and the HMACs that keep strangers out.
+
+use crate::base::{AddressId, DataSeqNumber, Key, Token};
+use crate::wire::AddAddress;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
+
+/// The token of a key: the most significant 32 bits of its SHA-256
+/// (RFC 8684 §3.2). The endpoint checks that it is unique.
+pub fn token_of(key: Key) -> Token {
+    let digest = Sha256::digest(key.0.to_be_bytes());
+    Token(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+}
+
+/// The initial data sequence number of a key's owner: the least significant
+/// 64 bits of the key's SHA-256 (RFC 8684 §3.1).
+pub(super) fn initial_data_sequence(key: Key) -> DataSeqNumber {
+    let digest = Sha256::digest(key.0.to_be_bytes());
+    DataSeqNumber(digest[24..].iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+}
+
+/// HMAC-SHA256 with the sender's key followed by the receiver's.
+fn hmac(sender: Key, receiver: Key, message: &[&[u8]]) -> [u8; 32] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&sender.0.to_be_bytes());
+    key[8..].copy_from_slice(&receiver.0.to_be_bytes());
+    // HMAC takes a key of any length (RFC 2104 §2): 16 bytes never fail.
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).expect("HMAC takes any key length");
+    for part in message {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The HMAC of a join: of the sender's nonce followed by the receiver's
+/// (RFC 8684 §3.2).
+pub(super) fn join_hmac(sender: Key, receiver: Key, sender_nonce: u32, receiver_nonce: u32) -> [u8; 32] {
+    hmac(sender, receiver, &[&sender_nonce.to_be_bytes(), &receiver_nonce.to_be_bytes()])
+}
+
+/// The leftmost 64 bits: for a SYN/ACK.
+pub(super) fn leftmost_64(hmac: &[u8; 32]) -> u64 {
+    hmac[..8].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// The leftmost 160 bits: for the third ACK.
+pub(super) fn leftmost_160(hmac: &[u8; 32]) -> [u8; 20] {
+    let mut left = [0; 20];
+    left.copy_from_slice(&hmac[..20]);
+    left
+}
+
+/// The rightmost 64 bits of an ADD_ADDR's HMAC: of id, address and port
+/// (0 if there is none), RFC 8684 §3.4.1.
+pub(super) fn add_address_hmac(
+    sender: Key,
+    receiver: Key,
+    id: AddressId,
+    address: IpAddr,
+    port: Option<u16>,
+) -> u64 {
+    let port = port.unwrap_or(0).to_be_bytes();
+    let digest = match address {
+        IpAddr::V4(v4) => hmac(sender, receiver, &[&[id.0], &v4.octets(), &port]),
+        IpAddr::V6(v6) => hmac(sender, receiver, &[&[id.0], &v6.octets(), &port]),
+    };
+    digest[24..].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// Whether an ADD_ADDR's HMAC is right, in constant time.
+pub(super) fn add_address_is_genuine(sender: Key, receiver: Key, option: &AddAddress) -> bool {
+    let Some(hmac) = option.hmac else { return false };
+    let expected = add_address_hmac(sender, receiver, option.address_id, option.address, option.port);
+    equal(&hmac.to_be_bytes(), &expected.to_be_bytes())
+}
+
+/// Comparison in constant time: how long it takes tells a stranger nothing.
+pub(super) fn equal(left: &[u8], right: &[u8]) -> bool {
+    use subtle::ConstantTimeEq;
+    left.ct_eq(right).into()
+}
+
+#[cfg(test)]
+mod tests;

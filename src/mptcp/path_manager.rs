@@ -1,0 +1,45 @@
+//! Which subflows to open: from every address of ours to every address of the
+//! peer's that may be joined, within limits. The active side opens; the passive
+//! side announces (behind a NAT or firewall only this works).
+
+use super::connection::{Connection, Role};
+use super::event::Event;
+use crate::base::Packet;
+use std::net::{IpAddr, SocketAddr};
+
+impl<P: Packet> Connection<P> {
+    /// Asks for the subflows that are missing.
+    pub(super) fn manage_paths(&mut self) {
+        let core = &self.core;
+        // Not before a DSS was received (RFC 8684 §3.1).
+        let may_open = core.role == Role::Active && core.is_multipath() && core.data_signal_seen;
+        if !may_open || !core.config.full_mesh || core.ending.has_begun() {
+            return;
+        }
+        let mut room = usize::from(core.config.max_subflows).saturating_sub(self.subflows_in_use());
+        let config = core.config.clone();
+        for local in &config.addresses {
+            let targets: arrayvec::ArrayVec<_, 17> = self.core.addresses.join_targets().collect();
+            for target in targets {
+                let same_family = local.address.is_ipv4() == target.address.is_ipv4();
+                if room == 0 || !same_family || self.core.addresses.is_tried(local.address, target.address) {
+                    continue;
+                }
+                // Not again while the endpoint thinks about it.
+                self.core.addresses.tried(local.address, target.address);
+                room -= 1;
+                let event =
+                    Event::OpenSubflow { local: *local, remote: target.address, remote_id: target.id };
+                self.core.events.push_back(event);
+            }
+        }
+    }
+
+    /// Answers `Event::OpenSubflow` when no route or port leads there: the pair
+    /// is not tried again.
+    pub fn refuse_subflow(&mut self, local: IpAddr, remote: SocketAddr) {
+        self.core.addresses.tried(local, remote);
+        // Its place may go to another pair.
+        self.manage_paths();
+    }
+}

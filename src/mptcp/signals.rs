@@ -1,0 +1,208 @@
+//! Options of the connection that wait for an ACK to carry them: echoes,
+//! announcements and withdrawals of addresses. They are not acknowledged by
+//! TCP; announcements are repeated until echoed (RFC 8684 §3.4.1).
+
+use super::connection::Connection;
+use super::key::add_address_hmac;
+use crate::base::{AddressId, Duration, Instant, Key, Packet, SubflowId};
+use crate::wire::{AddAddress, AddressIds, MptcpOption};
+use arrayvec::ArrayVec;
+use std::net::IpAddr;
+
+/// Announcements and echoes that may wait at once.
+const WAITING_MAX: usize = 8;
+/// How often an announcement is sent.
+const ANNOUNCE_TRIES: u8 = 4;
+/// Duplicate ACKs in a row just to carry options (RFC 8684 §3: at most two).
+const BARE_ACKS_MAX: u8 = 2;
+
+/// An address of ours that the peer has not echoed yet.
+#[derive(Clone, Copy, Debug)]
+struct Announcement {
+    id: AddressId,
+    address: IpAddr,
+    /// Whether it waits to leave; else it waits for its echo.
+    pending: bool,
+    tries: u8,
+    again_at: Option<Instant>,
+}
+
+/// What waits to be signalled.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    announcements: ArrayVec<Announcement, WAITING_MAX>,
+    echoes: ArrayVec<AddAddress, WAITING_MAX>,
+    removals: AddressIds,
+    bare_acks: u8,
+}
+
+impl Signals {
+    /// Announces an address of ours.
+    pub(super) fn announce(&mut self, id: AddressId, address: IpAddr) {
+        let known = self.announcements.iter().any(|announcement| announcement.id == id);
+        if !known && !self.announcements.is_full() {
+            self.announcements.push(Announcement { id, address, pending: true, tries: 0, again_at: None });
+        }
+    }
+
+    /// The peer echoed an announcement; whether there was one.
+    pub(super) fn echoed(&mut self, id: AddressId) -> bool {
+        let before = self.announcements.len();
+        self.announcements.retain(|announcement| announcement.id != id);
+        self.announcements.len() < before
+    }
+
+    /// Echoes an announcement of the peer's.
+    pub(super) fn echo(&mut self, option: &AddAddress) {
+        let echo = AddAddress { hmac: None, ..*option };
+        if !self.echoes.contains(&echo) && !self.echoes.is_full() {
+            self.echoes.push(echo);
+        }
+    }
+
+    /// Withdraws an address of ours.
+    pub(super) fn withdraw(&mut self, id: AddressId) {
+        self.announcements.retain(|announcement| announcement.id != id);
+        self.removals.push(id);
+    }
+
+    /// Whether an option waits and may leave on an ACK of its own now.
+    pub(super) fn wants_ack(&self) -> bool {
+        self.bare_acks < BARE_ACKS_MAX && self.is_pending()
+    }
+
+    fn is_pending(&self) -> bool {
+        !self.echoes.is_empty()
+            || !self.removals.is_empty()
+            || self.announcements.iter().any(|announcement| announcement.pending)
+    }
+
+    /// A segment came from the peer: the row of duplicate ACKs is broken.
+    pub(super) const fn heard(&mut self) {
+        self.bare_acks = 0;
+    }
+
+    /// The next option for a pure ACK, if it fits into `room`.
+    pub(super) fn take(
+        &mut self,
+        room: usize,
+        keys: (Key, Key),
+        now: Instant,
+        timeout: Duration,
+    ) -> Option<MptcpOption> {
+        let option = self.next(keys)?;
+        if option.encoded_len() > room {
+            return None;
+        }
+        self.bare_acks = self.bare_acks.saturating_add(1);
+        match option {
+            MptcpOption::AddAddress(AddAddress { hmac: None, .. }) => {
+                self.echoes.remove(0);
+            }
+            MptcpOption::AddAddress(AddAddress { address_id, .. }) => {
+                self.announced(address_id, now + timeout);
+            }
+            _ => self.removals = AddressIds::default(),
+        }
+        Some(option)
+    }
+
+    fn next(&self, (local, remote): (Key, Key)) -> Option<MptcpOption> {
+        if let Some(echo) = self.echoes.first() {
+            return Some(MptcpOption::AddAddress(*echo));
+        }
+        if !self.removals.is_empty() {
+            return Some(MptcpOption::RemoveAddress(self.removals));
+        }
+        let announcement = self.announcements.iter().find(|announcement| announcement.pending)?;
+        let hmac = add_address_hmac(local, remote, announcement.id, announcement.address, None);
+        Some(MptcpOption::AddAddress(AddAddress {
+            address_id: announcement.id,
+            address: announcement.address,
+            port: None,
+            hmac: Some(hmac),
+        }))
+    }
+
+    fn announced(&mut self, id: AddressId, again_at: Instant) {
+        let Some(announcement) = self.announcements.iter_mut().find(|announcement| announcement.id == id)
+        else {
+            return;
+        };
+        announcement.pending = false;
+        announcement.tries += 1;
+        announcement.again_at = (announcement.tries < ANNOUNCE_TRIES).then_some(again_at);
+    }
+
+    /// When an announcement is to be repeated.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.announcements.iter().filter_map(|announcement| announcement.again_at).min()
+    }
+
+    /// Marks announcements that were not echoed in time.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for announcement in &mut self.announcements {
+            if announcement.again_at.is_some_and(|at| at <= now) {
+                announcement.again_at = None;
+                announcement.pending = true;
+            }
+        }
+    }
+
+    /// Nothing is signalled any more: plain TCP.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl<P: Packet> Connection<P> {
+    /// Announces every address of ours but the initial subflow's.
+    pub(super) fn queue_announcements(&mut self) {
+        if !self.core.config.announce {
+            return;
+        }
+        let initial = self.core.addresses.initial().local.ip();
+        let config = self.core.config.clone();
+        for address in config.addresses.iter().filter(|address| address.address != initial) {
+            self.core.signals.announce(address.id, address.address);
+        }
+    }
+
+    /// Asks the subflow best suited for an ACK of its own, if options wait.
+    pub(super) fn request_signal_ack(&mut self) {
+        if !self.core.is_multipath() {
+            return;
+        }
+        if self.core.signals.wants_ack()
+            && let Some(id) = self.signalling_subflow()
+            && let Some(subflow) = self.subflow_mut(id)
+        {
+            subflow.tcp.request_signal_ack();
+        }
+        for subflow in self.all_mut().filter(|subflow| subflow.signal.priority_pending && subflow.is_live()) {
+            subflow.tcp.request_signal_ack();
+        }
+    }
+
+    /// A live subflow, preferably one that makes progress.
+    pub(super) fn signalling_subflow(&self) -> Option<SubflowId> {
+        let usable = |subflow: &&super::subflow::Subflow<P>| subflow.may_send();
+        self.all()
+            .filter(usable)
+            .min_by_key(|subflow| {
+                (subflow.signal.link_down, subflow.signal.stale, subflow.tcp.consecutive_timeouts())
+            })
+            .map(|subflow| subflow.signal.id)
+    }
+
+    /// Asks the peer to use a subflow as backup, or not any more (MP_PRIO,
+    /// RFC 8684 §3.3.8).
+    pub fn set_backup(&mut self, subflow: SubflowId, backup: bool) {
+        let multipath = self.core.is_multipath();
+        if let Some(subflow) = self.subflow_mut(subflow) {
+            subflow.signal.priority_pending |= multipath && subflow.signal.backup_by_local != backup;
+            subflow.signal.backup_by_local = backup;
+        }
+        self.request_signal_ack();
+    }
+}

@@ -1,0 +1,90 @@
+//! Segments on their way out: subflows in turn, window and options written at
+//! the last moment.
+
+use super::connection::Connection;
+use super::options::OptionWriter;
+use crate::base::{Context, Packet, PortIndex, PortSet, SeqNumber, SubflowId};
+use crate::tcp::OutgoingSegment;
+
+impl<P: Packet> Connection<P> {
+    /// The next segment of any subflow whose port is in `writable`.
+    pub fn poll_transmit(
+        &mut self,
+        cx: &mut Context<'_>,
+        writable: PortSet,
+        segment: &mut OutgoingSegment<P>,
+    ) -> Option<SubflowId> {
+        self.push_data(cx);
+        let slots = self.subflows.len();
+        for turn in 0..slots {
+            let slot = (self.transmit_turn + turn) % slots;
+            let id = SubflowId(slot as u8);
+            let is_writable = self.subflow(id).is_some_and(|subflow| writable.contains(subflow.path.port));
+            if is_writable && self.transmit_from(cx, id, segment) {
+                self.transmit_turn = slot;
+                return Some(id);
+            }
+        }
+        // An RST that left may have been the last thing to do.
+        self.transmit_turn = 0;
+        self.settle(cx);
+        None
+    }
+
+    fn transmit_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SubflowId,
+        segment: &mut OutgoingSegment<P>,
+    ) -> bool {
+        let Some((core, subflow)) = self.split(id) else { return false };
+        subflow.tcp.set_receive_window(core.receive.window());
+        let mut writer = OptionWriter {
+            core,
+            signal: &mut subflow.signal,
+            now: cx.now,
+            room: 0,
+            outcomes: Default::default(),
+        };
+        let sent = subflow.tcp.poll_transmit(cx, &mut writer, subflow.path.super_segment_bytes, segment);
+        if sent {
+            writer.core.receive.announced();
+            for outcome in writer.outcomes {
+                cx.count(outcome);
+            }
+        }
+        sent
+    }
+
+    /// A router says that packets of this subflow must be smaller.
+    pub fn handle_path_mtu(&mut self, subflow: SubflowId, mtu: u16) {
+        let Some(subflow) = self.subflow_mut(subflow) else { return };
+        if mtu < subflow.path.mtu {
+            subflow.path.mtu = mtu;
+            let mss = subflow.path.mss_bytes();
+            subflow.tcp.handle_path_mss(mss);
+        }
+    }
+
+    /// Whether the sequence number is one of data sent and not acknowledged: an
+    /// ICMP error that quotes another one is forged or late (RFC 5927 §4.1).
+    pub fn is_in_flight(&self, subflow: SubflowId, sequence: SeqNumber) -> bool {
+        let Some(subflow) = self.subflow(subflow) else { return false };
+        let sent_bytes = subflow.tcp.outstanding().saturating_sub(subflow.tcp.queued());
+        let offset = sequence.distance(subflow.tcp.unacknowledged());
+        usize::try_from(offset).is_ok_and(|offset| offset < sent_bytes)
+    }
+
+    /// An ICMP error quoted this sequence number of the subflow.
+    pub fn handle_unreachable(&mut self, cx: &mut Context<'_>, subflow: SubflowId, sequence: SeqNumber) {
+        if let Some(subflow) = self.subflow_mut(subflow) {
+            subflow.tcp.handle_unreachable(cx, sequence);
+        }
+        self.settle(cx);
+    }
+
+    /// Whether any subflow leaves by this port.
+    pub fn uses_port(&self, port: PortIndex) -> bool {
+        self.all().any(|subflow| subflow.path.port == port)
+    }
+}
