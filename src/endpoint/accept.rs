@@ -1,0 +1,109 @@
+//! Connections and subflows that others open.
+
+use super::Endpoint;
+use super::demux::Owner;
+use super::listener::Admission;
+use super::route::route;
+use super::segment::Stranger;
+use super::slot::Standing;
+use crate::base::{Context, FourTuple, ListenerId, Outcome, Packet, SeqNumber, Token};
+use crate::mptcp::{Connection, Path};
+use crate::tcp;
+use crate::wire::{ResetReason, Tcp};
+
+impl<P: Packet> Endpoint<P> {
+    /// A SYN for a listener.
+    pub(super) fn handle_syn(
+        &mut self,
+        cx: &mut Context<'_>,
+        stranger: &Stranger<'_>,
+        listener: ListenerId,
+        after: Option<SeqNumber>,
+    ) {
+        // Refused SYNs are dropped, not reset: an honest peer tries again.
+        match self.listeners.admit(listener, cx.now - self.limits.half_open_grace) {
+            Admission::Admit => {}
+            Admission::Replace(oldest) => {
+                cx.count(Outcome::TcpListenOverflow);
+                self.forget(oldest);
+            }
+            Admission::Refuse => return cx.count(Outcome::TcpListenOverflow),
+        }
+        let Some(id) = self.next_connection(cx) else { return cx.count(Outcome::TcpConnectionLimit) };
+        let Some(path) = self.path(cx, stranger.tuple) else { return cx.count(Outcome::NoRoute) };
+        let Some((key, token)) = self.draw_key(cx) else { return cx.count(Outcome::MpFallbackTokenInit) };
+        let sequence = self.initial_sequence(cx, &path.tuple, after);
+        let config = self.mptcp.clone();
+        let connection = Connection::accept(config, path, key, sequence, stranger.segment, cx);
+        let order = self.listeners.begin(listener, id, cx.now);
+        self.insert_connection(id, connection, path, token, Standing::HalfOpen(listener, order));
+    }
+
+    /// A SYN with MP_JOIN (RFC 8684 §3.2).
+    pub(super) fn handle_join(
+        &mut self,
+        cx: &mut Context<'_>,
+        stranger: &Stranger<'_>,
+        token: Token,
+        after: Option<SeqNumber>,
+    ) {
+        let Some(id) = self.demux.by_token(token) else {
+            cx.count(Outcome::MpJoinNoToken);
+            // RFC 8684 §3.2: "MPTCP-specific error" for an unknown token.
+            return self.refuse(cx, stranger, Some(ResetReason::Mptcp));
+        };
+        let Some(path) = self.path(cx, stranger.tuple) else { return cx.count(Outcome::NoRoute) };
+        let sequence = self.initial_sequence(cx, &path.tuple, after);
+        let Some(connection) = self.touch(id) else { return };
+        match connection.handle_join(cx, path, sequence, stranger.segment) {
+            Ok(subflow) => self.insert_way(id, subflow, path),
+            Err(refused) => self.refuse(cx, stranger, Some(refused.0)),
+        }
+    }
+
+    /// A SYN came for a 4-tuple that `owner` has: if that is a subflow in
+    /// TIME_WAIT and the SYN is newer, it gives way (RFC 9293 §3.10.7.4).
+    /// Returns the sequence number after which its successor begins.
+    pub(super) fn take_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        owner: Owner,
+        tuple: &FourTuple,
+        syn: &Tcp,
+    ) -> Option<SeqNumber> {
+        let connection = self.slot_mut(owner.connection)?.connection()?;
+        let after = connection.supersede(cx, owner.subflow, syn)?;
+        cx.count(Outcome::TcpTimeWaitReused);
+        self.touch(owner.connection);
+        self.settle(cx);
+        self.demux.is_free(tuple).then_some(after)
+    }
+
+    /// RFC 6528; beyond all that a connection of the same 4-tuple in TIME_WAIT
+    /// used (RFC 9293 §3.10.7.4).
+    pub(super) fn initial_sequence(
+        &self,
+        cx: &Context<'_>,
+        tuple: &FourTuple,
+        after: Option<SeqNumber>,
+    ) -> SeqNumber {
+        const BEYOND_ANY_WINDOW_FIELD: usize = 1 << 16;
+        match after {
+            Some(after) => after + BEYOND_ANY_WINDOW_FIELD,
+            None => tcp::initial_sequence(&self.secret, tuple, cx.now),
+        }
+    }
+
+    /// The way of a subflow with these ends.
+    pub(super) fn path(&self, cx: &Context<'_>, tuple: FourTuple) -> Option<Path> {
+        let (source, destination) = (tuple.local.ip(), tuple.remote.ip());
+        let route = route(&self.ports, source, destination)?;
+        let port = &self.port(route.port)?.config;
+        Some(Path {
+            tuple,
+            port: route.port,
+            mtu: self.path_mtus.of(cx.now, destination, port.mtu),
+            super_segment_bytes: port.super_segment_bytes,
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! TCP segments on their way in: to the connection of their 4-tuple, to a
+//! listener, or back as RST.
+
+use super::Endpoint;
+use super::path_header::HOP_LIMIT;
+use super::receive::Arrival;
+use super::send::OwnPacket;
+use crate::base::{ChecksumState, Context, FourTuple, Outcome, Packet, ReceiveMeta, SeqNumber, Token};
+use crate::tcp;
+use crate::wire::{
+    MpJoin, MptcpOption, OptionBytes, ResetReason, Tcp, TcpFlags, TcpOptions, protocol, pseudo_header,
+};
+use std::net::SocketAddr;
+
+/// A segment that belongs to no connection.
+#[derive(Debug)]
+pub(super) struct Stranger<'a> {
+    pub(super) tuple: FourTuple,
+    pub(super) segment: &'a Tcp,
+    pub(super) payload_bytes: usize,
+}
+
+impl Stranger<'_> {
+    /// Whether it asks for a connection or subflow: SYN and nothing that
+    /// contradicts it.
+    fn is_request(&self) -> bool {
+        is_request(self.segment)
+    }
+
+    /// The token of a SYN with MP_JOIN.
+    fn join_token(&self) -> Option<Token> {
+        self.segment.options.mptcp.others.iter().find_map(|option| match option {
+            MptcpOption::Join(MpJoin::Syn { token, .. }) => Some(*token),
+            _ => None,
+        })
+    }
+}
+
+fn is_request(segment: &Tcp) -> bool {
+    let contradicting = TcpFlags::ACK.with(TcpFlags::RST).with(TcpFlags::FIN);
+    segment.flags.contains(TcpFlags::SYN) && !segment.flags.intersects(contradicting)
+}
+
+impl<P: Packet> Endpoint<P> {
+    /// Takes in a segment; `packet` begins with the TCP header.
+    pub(super) fn handle_tcp(
+        &mut self,
+        cx: &mut Context<'_>,
+        arrival: &Arrival,
+        mut packet: P,
+        meta: ReceiveMeta,
+    ) {
+        // RFC 1122 §4.2.3.10: a segment to a group or everybody is none.
+        if !arrival.to_us_alone {
+            return cx.count(Outcome::IpNotForUs);
+        }
+        let Ok(segment) = Tcp::parse(packet.head()) else { return cx.count(Outcome::TcpMalformed) };
+        if !is_checksum_valid(arrival, &packet, meta.l4_checksum) {
+            return cx.count(Outcome::TcpChecksumBad);
+        }
+        packet.trim_front(usize::from(segment.header_bytes));
+        let tuple = FourTuple {
+            local: SocketAddr::new(arrival.destination, segment.destination_port),
+            remote: SocketAddr::new(arrival.source, segment.source_port),
+        };
+        let Some(owner) = self.demux.owner(&tuple) else {
+            let payload_bytes = packet.len();
+            return self.handle_stranger(cx, &Stranger { tuple, segment: &segment, payload_bytes }, None);
+        };
+        if is_request(&segment)
+            && let Some(after) = self.take_over(cx, owner, &tuple, &segment)
+        {
+            let stranger = Stranger { tuple, segment: &segment, payload_bytes: packet.len() };
+            return self.handle_stranger(cx, &stranger, Some(after));
+        }
+        if let Some(connection) = self.touch(owner.connection) {
+            connection.handle_segment(cx, owner.subflow, &segment, packet);
+        }
+    }
+
+    /// `after`: where the previous connection of the same 4-tuple ended.
+    fn handle_stranger(&mut self, cx: &mut Context<'_>, stranger: &Stranger<'_>, after: Option<SeqNumber>) {
+        if !stranger.is_request() {
+            cx.count(Outcome::TcpNoListener);
+            return self.refuse(cx, stranger, None);
+        }
+        // RFC 8684 §3.2: a join is found by its token, whatever its port.
+        if let Some(token) = stranger.join_token() {
+            return self.handle_join(cx, stranger, token, after);
+        }
+        match self.listeners.find(stranger.tuple.local) {
+            Some(listener) => self.handle_syn(cx, stranger, listener, after),
+            None => {
+                cx.count(Outcome::TcpNoListener);
+                self.refuse(cx, stranger, None);
+            }
+        }
+    }
+
+    /// Answers with RST (RFC 9293 §3.10.7.1), and with MP_TCPRST if there is a
+    /// reason (RFC 8684 §3.6).
+    pub(super) fn refuse(
+        &mut self,
+        cx: &mut Context<'_>,
+        stranger: &Stranger<'_>,
+        reason: Option<ResetReason>,
+    ) {
+        let Some((sequence, acknowledgement, flags)) =
+            tcp::reset_for(stranger.segment, stranger.payload_bytes)
+        else {
+            return;
+        };
+        if !self.resets.take(cx.now) {
+            return cx.count(Outcome::TcpResetLimited);
+        }
+        cx.count(Outcome::TcpResetSent);
+        let mut options = OptionBytes::new();
+        if let Some(reason) = reason {
+            cx.count(Outcome::MpResetTx);
+            MptcpOption::Reset { transient: false, reason }.emit(&mut options);
+        }
+        let header = Tcp {
+            source_port: stranger.tuple.local.port(),
+            destination_port: stranger.tuple.remote.port(),
+            sequence,
+            acknowledgement,
+            flags,
+            window: 0,
+            urgent: 0,
+            options: TcpOptions::default(),
+            header_bytes: Tcp::HEADER_BYTES as u8,
+        };
+        self.send_segment(cx, stranger.tuple, &header, &options);
+    }
+
+    /// Sends a segment without payload that is no connection's.
+    fn send_segment(&mut self, cx: &mut Context<'_>, tuple: FourTuple, header: &Tcp, options: &[u8]) {
+        let mut upper = [0; 60];
+        let bytes = header.emit(options, &mut upper);
+        let (source, destination) = (tuple.local.ip(), tuple.remote.ip());
+        let mut sum = pseudo_header(source, destination, protocol::TCP, bytes as u32);
+        sum.add(&upper[..bytes]);
+        upper[Tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&sum.finish().to_be_bytes());
+        let packet = OwnPacket {
+            source,
+            destination,
+            protocol: protocol::TCP,
+            hop_limit: HOP_LIMIT,
+            upper: &upper[..bytes],
+            payload: None,
+        };
+        self.send_routed(cx, packet);
+    }
+}
+
+fn is_checksum_valid<P: Packet>(arrival: &Arrival, packet: &P, known: ChecksumState) -> bool {
+    match known {
+        ChecksumState::Good => true,
+        ChecksumState::Bad => false,
+        ChecksumState::Unknown => {
+            let length_bytes = packet.len() as u32;
+            let mut sum = pseudo_header(arrival.source, arrival.destination, protocol::TCP, length_bytes);
+            packet.for_each_piece(&mut |bytes| sum.add(bytes));
+            sum.finish() == 0
+        }
+    }
+}

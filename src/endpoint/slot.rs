@@ -1,0 +1,107 @@
+//! A connection as the host keeps it.
+
+use super::demux::Owner;
+use super::event::Pending;
+use super::listener::HalfOpenKey;
+use super::neighbour::NeighbourKey;
+use super::path_header::PathHeader;
+use super::timer_wheel::TimerId;
+use crate::base::{ConnectionId, FourTuple, ListenerId, PortIndex, PortSet, SubflowId, Token};
+use crate::mptcp::{CloseReason, Connection};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+/// A connection and what the host knows of it.
+#[derive(Debug)]
+pub(super) struct Slot<P> {
+    pub(super) body: Body<P>,
+    pub(super) standing: Standing,
+    pub(super) token: Token,
+    pub(super) timer: TimerId,
+    /// Where each subflow's segments go, by its id.
+    pub(super) ways: Vec<Option<Way>>,
+    /// Every port that a way ever led over.
+    pub(super) ports: PortSet,
+    /// The first subflow's ends.
+    pub(super) tuple: FourTuple,
+    /// Nobody will ask for it again.
+    pub(super) released: bool,
+    pub(super) closed: Option<CloseReason>,
+    pub(super) news: Pending,
+    pub(super) queued: Queued,
+}
+
+/// What is left of a connection.
+#[derive(Debug)]
+pub(super) enum Body<P> {
+    /// All of it.
+    Live(Box<Connection<P>>),
+    /// Only what the application has not read yet.
+    Remains(VecDeque<P>),
+}
+
+/// How far a connection has come with its application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A handshake with a stranger: the application does not know of it.
+    HalfOpen(ListenerId, HalfOpenKey),
+    /// Established; the application is not told yet.
+    Unannounced(ListenerId),
+    /// The application opened it or was told.
+    Announced,
+}
+
+/// Which queues a connection is in: each at most once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Queued {
+    pub(super) touched: bool,
+    pub(super) transmit: bool,
+    pub(super) news: bool,
+}
+
+/// The way of one subflow's segments.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) tuple: FourTuple,
+    pub(super) port: PortIndex,
+    pub(super) next_hop: IpAddr,
+    pub(super) neighbour: Option<NeighbourKey>,
+    pub(super) header: PathHeader,
+}
+
+impl<P> Slot<P> {
+    pub(super) fn connection(&mut self) -> Option<&mut Connection<P>> {
+        match &mut self.body {
+            Body::Live(connection) => Some(connection),
+            Body::Remains(_) => None,
+        }
+    }
+
+    pub(super) fn way(&mut self, subflow: SubflowId) -> Option<&mut Way> {
+        self.ways.get_mut(usize::from(subflow.0))?.as_mut()
+    }
+
+    pub(super) fn set_way(&mut self, subflow: SubflowId, way: Way) {
+        let at = usize::from(subflow.0);
+        if self.ways.len() <= at {
+            self.ways.resize_with(at + 1, || None);
+        }
+        self.ports.insert(way.port);
+        self.ways[at] = Some(way);
+    }
+
+    /// The 4-tuples of all ways, each with its owner.
+    pub(super) fn tuples(&self, connection: ConnectionId) -> impl Iterator<Item = (FourTuple, Owner)> + '_ {
+        self.ways.iter().enumerate().filter_map(move |(at, way)| {
+            Some((way.as_ref()?.tuple, Owner { connection, subflow: SubflowId(at as u8) }))
+        })
+    }
+
+    /// Whether nobody will ask for anything of it any more.
+    pub(super) fn is_over(&self) -> bool {
+        match &self.body {
+            Body::Live(_) => false,
+            Body::Remains(unread) => self.released || unread.is_empty() && self.news.is_empty(),
+        }
+    }
+}
