@@ -1,0 +1,13 @@
+//! The async API: a context with its driver, listeners and streams.
+
+mod context;
+mod listener;
+mod questions;
+mod state;
+mod stream;
+mod transfer;
+mod transmit;
+
+pub use context::{Context, Driver};
+pub use listener::{ListenOptions, Listener};
+pub use stream::{ConnectOptions, Stream};

@@ -1,0 +1,222 @@
+//! One connection, as a stream of bytes each way.
+
+use crate::layout::{Address, ConnectionInfo, open_flags};
+use crate::message::{BlockRange, ConnectionHandle, Submission};
+use crate::region::Arena;
+use crate::sockets::context::Context;
+use crate::sockets::questions::Answer;
+use crate::sockets::transmit::Reserved;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{self, Poll, ready};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+
+/// How to connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// Which of the endpoint's addresses the first subflow leaves from; port 0
+    /// takes any.
+    pub local: Option<SocketAddr>,
+    /// Do not offer MPTCP.
+    pub plain_tcp: bool,
+}
+
+/// A connection. Reading by [`AsyncBufRead`] copies nothing: the bytes are
+/// those in the region. A write returns when its bytes are in the region, at
+/// most one block of them; they are then on their way.
+///
+/// Dropped, it is closed: what was written is still delivered, by the engine.
+#[derive(Debug)]
+pub struct Stream {
+    context: Context,
+    handle: ConnectionHandle,
+    local: SocketAddr,
+    remote: SocketAddr,
+    /// What is left of the block that is being read.
+    reading: Option<BlockRange>,
+}
+
+impl Stream {
+    pub(crate) fn new(
+        context: Context,
+        handle: ConnectionHandle,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Self {
+        Self { context, handle, local, remote, reading: None }
+    }
+
+    /// Connects to `remote`.
+    ///
+    /// # Errors
+    /// What ended the attempt, as for a socket of the system, or
+    /// `ConnectionAborted` if the engine is gone.
+    pub async fn connect(context: &Context, remote: SocketAddr) -> io::Result<Self> {
+        Self::connect_with(context, remote, ConnectOptions::default()).await
+    }
+
+    /// Connects to `remote` with `options`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(
+        context: &Context,
+        remote: SocketAddr,
+        options: ConnectOptions,
+    ) -> io::Result<Self> {
+        let flags = if options.plain_tcp { open_flags::PLAIN_TCP } else { 0 };
+        let (remote, local) = (Address::from(remote), Address::from(options.local));
+        let answer = context.ask(|user_data| Submission::Connect { user_data, remote, local, flags }).await?;
+        let Answer::Connected(handle) = answer else { return Err(io::ErrorKind::InvalidData.into()) };
+        let addresses = context.with(|state| state.addresses(handle));
+        let (local, remote) = addresses.ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Self::new(context.clone(), handle, local, remote))
+    }
+
+    /// Our address on the first subflow.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The peer's address on the first subflow.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// The connection and its subflows as they are now.
+    ///
+    /// # Errors
+    /// `NotConnected` if it is over, or `ConnectionAborted` if the engine is gone.
+    pub async fn info(&self) -> io::Result<ConnectionInfo> {
+        let connection = self.handle;
+        match self.context.ask(|user_data| Submission::Info { user_data, connection }).await? {
+            Answer::Info(info) => Ok(*info),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Ends the connection at once (MP_FASTCLOSE or RST); what is on its way is
+    /// lost.
+    pub fn abort(self) {
+        // The close that follows, by drop, finds nothing.
+        self.context.with(|state| state.abort(self.handle));
+    }
+
+    /// The bytes of a block that the engine has lent us.
+    fn bytes(&self, range: BlockRange) -> &[u8] {
+        // SAFETY: the block is lent until it is released, which takes
+        // `&mut self`; the client fills none of that arena.
+        #[expect(unsafe_code, reason = "payload is read in place")]
+        unsafe {
+            self.context.region().bytes(Arena::Receive, range)
+        }
+    }
+
+    /// Fills reserved room from `buffers`; returns how many bytes.
+    fn fill(&self, reserved: &Reserved, buffers: &[IoSlice<'_>]) -> u32 {
+        let mut len = 0;
+        for buffer in buffers {
+            let bytes = &buffer[..buffer.len().min((reserved.room - len) as usize)];
+            // SAFETY: the room is reserved for this piece alone until it is
+            // sent, which `poll_write_vectored` does next.
+            #[expect(unsafe_code, reason = "payload is written in place")]
+            unsafe {
+                self.context.region().fill(Arena::Transmit, reserved.block, reserved.offset + len, bytes);
+            }
+            len += bytes.len() as u32;
+        }
+        len
+    }
+}
+
+impl AsyncBufRead for Stream {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.reading.is_none() {
+            let handle = this.handle;
+            this.reading = ready!(this.context.with(|state| state.poll_received(handle, cx.waker())))?;
+        }
+        Poll::Ready(Ok(this.reading.map_or(&[], |range| this.bytes(range))))
+    }
+
+    fn consume(self: Pin<&mut Self>, count: usize) {
+        let this = self.get_mut();
+        let Some(range) = &mut this.reading else { return };
+        let count = (range.len as usize).min(count) as u32;
+        range.offset += count;
+        range.len -= count;
+        if range.len == 0 {
+            let block = range.block;
+            this.reading = this.context.with(|state| state.release(this.handle, block));
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let bytes = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let count = bytes.len().min(buffer.remaining());
+        buffer.put_slice(&bytes[..count]);
+        self.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buffer)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if buffers.iter().all(|buffer| buffer.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        let reserved = ready!(self.context.with(|state| state.poll_reserve(self.handle, cx.waker())))?;
+        // Without the lock: others go on while bytes are copied.
+        let len = self.fill(&reserved, buffers);
+        self.context.with(|state| state.sent(self.handle, &reserved, len));
+        Poll::Ready(Ok(len as usize))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        self.context.with(|state| state.poll_flush(cx.waker()))
+    }
+
+    /// Closes our sending side after all that was written. Done when the engine
+    /// has it, not when the peer has.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        self.context.with(|state| state.poll_shut_down(self.handle, cx.waker()))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let (handle, reading) = (self.handle, self.reading.take());
+        self.context.with(|state| {
+            if let Some(range) = reading {
+                state.submit(Submission::Release { block: range.block });
+            }
+            state.close(handle);
+        });
+    }
+}
