@@ -1,0 +1,4 @@
+mod answers;
+mod downloads;
+mod failures;
+mod resume;
