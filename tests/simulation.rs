@@ -1,0 +1,262 @@
+//! Two whole hosts, links and a seed: what the protocol does when the network
+//! does anything. Invariants: bytes arrive equal and in order, both sides
+//! close, nothing is held at the end, nothing stalls.
+//!
+//! `MPDK_SEED=n cargo test --test simulation one_seed -- --nocapture` replays
+//! one random world with its counters.
+
+#[path = "simulation/application.rs"]
+mod application;
+#[path = "simulation/host.rs"]
+mod host;
+#[path = "simulation/link.rs"]
+mod link;
+#[path = "simulation/middlebox.rs"]
+mod middlebox;
+#[path = "simulation/packet.rs"]
+mod packet;
+#[path = "simulation/random_world.rs"]
+mod random_world;
+#[path = "simulation/world.rs"]
+mod world;
+
+use application::Script;
+use link::LinkProfile;
+use middlebox::{Interference, Middlebox};
+use mpdk::base::{Duration, Instant, Outcome};
+use mpdk::endpoint::CloseReason;
+use world::{Setup, World, mptcp_config};
+
+fn setup(links: usize) -> Setup {
+    Setup { links: vec![LinkProfile::clean(); links], ipv6: false, mptcp: [mptcp_config(), mptcp_config()] }
+}
+
+fn script(send_bytes: u64, expect_bytes: u64) -> Script {
+    Script { send_bytes, write_bytes: 16 * 1024, expect_bytes, close_last: false }
+}
+
+/// One connection that sends this much each way.
+fn transfer(setup: &Setup, active_bytes: u64, passive_bytes: u64) -> World {
+    let mut world = World::new(1, setup);
+    world.start(setup.ipv6, 1, script(active_bytes, passive_bytes), script(passive_bytes, active_bytes));
+    world
+}
+
+fn finish(mut world: World) -> World {
+    let limit = world.now + Duration::from_secs(300);
+    assert!(world.run_until(limit, World::is_done), "stalled: {:#?}", stall_report(&world));
+    let complaints = world.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}\n{:#?}", stall_report(&world));
+    world
+}
+
+fn stall_report(world: &World) -> Vec<String> {
+    let mut lines = vec![format!("at {:?} after {} steps", world.now, world.steps)];
+    for (index, host) in world.hosts.iter().enumerate() {
+        for session in &host.application.sessions {
+            lines.push(format!("host {index}: {session:?}"));
+            lines.push(format!("host {index}: {:?}", host.endpoint.info(session.id)));
+        }
+        let counted: Vec<String> =
+            host.counters.non_zero().map(|(outcome, times)| format!("{}={times}", outcome.name())).collect();
+        lines.push(format!("host {index}: {}", counted.join(" ")));
+    }
+    lines
+}
+
+fn count(world: &World, host: usize, outcome: Outcome) -> u64 {
+    world.hosts[host].counters.get(outcome)
+}
+
+fn carried_share(world: &World, link: usize, from: usize) -> f64 {
+    let bytes = |link: usize| world.links[link].directions[from].carried_bytes as f64;
+    bytes(link) / (0..world.links.len()).map(bytes).sum::<f64>()
+}
+
+#[test]
+fn one_link_carries_a_stream() {
+    let world = finish(transfer(&setup(1), 300_000, 200_000));
+    assert_eq!(count(&world, 0, Outcome::MpCapableSynAckRx), 1);
+    assert_eq!(count(&world, 1, Outcome::MpCapableAckRx), 1);
+    assert_eq!(count(&world, 1, Outcome::MpCapableFallbackAck), 0);
+}
+
+#[test]
+fn nothing_at_all_is_carried_too() {
+    finish(transfer(&setup(2), 0, 0));
+    finish(transfer(&setup(2), 1, 0));
+    finish(transfer(&setup(2), 0, 1));
+}
+
+#[test]
+fn two_links_share_a_stream() {
+    let world = finish(transfer(&setup(2), 20_000_000, 0));
+    assert_eq!(count(&world, 1, Outcome::MpJoinAckRx), 1);
+    for link in 0..2 {
+        let share = carried_share(&world, link, 0);
+        assert!((0.35..0.65).contains(&share), "link {link} carried {share}");
+    }
+}
+
+#[test]
+fn two_links_share_what_the_passive_side_sends() {
+    let world = finish(transfer(&setup(2), 100, 20_000_000));
+    for link in 0..2 {
+        let share = carried_share(&world, link, 1);
+        assert!((0.35..0.65).contains(&share), "link {link} carried {share}");
+    }
+}
+
+#[test]
+fn six_links_and_ipv6() {
+    let mut six = setup(6);
+    six.ipv6 = true;
+    let world = finish(transfer(&six, 20_000_000, 20_000_000));
+    assert_eq!(count(&world, 1, Outcome::MpJoinAckRx), 5);
+}
+
+#[test]
+fn checksums_are_used_if_either_side_asks() {
+    for asks in 0..2 {
+        let mut checked = setup(2);
+        checked.mptcp[asks].checksum = true;
+        let world = finish(transfer(&checked, 2_000_000, 2_000_000));
+        assert_eq!(count(&world, 0, Outcome::MpDataChecksumError), 0);
+        assert_eq!(count(&world, 1, Outcome::MpJoinAckRx), 1);
+    }
+}
+
+#[test]
+fn a_peer_without_mptcp_gets_plain_tcp() {
+    for without in 0..2 {
+        let mut plain = setup(2);
+        plain.mptcp[without].enabled = false;
+        let world = finish(transfer(&plain, 1_000_000, 1_000_000));
+        assert_eq!(count(&world, 1, Outcome::MpJoinSynRx), 0);
+    }
+}
+
+#[test]
+fn a_silent_black_hole_costs_milliseconds() {
+    let mut world = transfer(&setup(2), 0, 50_000_000);
+    world.plug(Instant::from_nanos(100_000_000), 1, false, false);
+    let world = finish(world);
+    let gap_ms = world.hosts[0].application.sessions[0].longest_gap_ns / 1_000_000;
+    assert!(gap_ms < 100, "{gap_ms} ms without a byte");
+}
+
+#[test]
+fn the_first_link_may_die_and_come_back() {
+    for seen in [false, true] {
+        let mut world = transfer(&setup(2), 50_000_000, 50_000_000);
+        world.plug(Instant::from_nanos(50_000_000), 0, false, seen);
+        world.plug(Instant::from_nanos(2_000_000_000), 0, true, seen);
+        finish(world);
+    }
+}
+
+#[test]
+fn all_links_may_be_down_for_a_while() {
+    let mut world = transfer(&setup(2), 20_000_000, 20_000_000);
+    for link in 0..2 {
+        world.plug(Instant::from_nanos(60_000_000), link, false, false);
+        world.plug(Instant::from_nanos(1_500_000_000), link, true, false);
+    }
+    finish(world);
+}
+
+#[test]
+fn a_hundred_connections_at_once() {
+    let setup = setup(2);
+    let mut world = World::new(3, &setup);
+    world.start(false, 100, script(100_000, 50_000), script(50_000, 100_000));
+    let world = finish(world);
+    assert_eq!(world.hosts[1].application.sessions.len(), 100);
+}
+
+#[test]
+fn a_peer_that_is_gone_is_given_up() {
+    let mut world = transfer(&setup(1), 5_000_000, 0);
+    world.plug(Instant::from_nanos(20_000_000), 0, false, false);
+    let limit = world.now + Duration::from_secs(600);
+    assert!(world.run_until(limit, |world| world.hosts[0].application.is_done()));
+    assert_eq!(world.hosts[0].application.sessions[0].closed, Some(CloseReason::TimedOut));
+}
+
+fn with_middlebox(link: usize, what: Interference, active: u64, passive: u64) -> World {
+    let setup = setup(2);
+    let mut world = transfer(&setup, active, passive);
+    world.middleboxes.push(Middlebox::new(link, what));
+    world
+}
+
+#[test]
+fn options_stripped_from_syns_lead_to_plain_tcp() {
+    let world = finish(with_middlebox(0, Interference::StripSyn, 500_000, 500_000));
+    assert_eq!(count(&world, 1, Outcome::MpJoinSynRx), 0);
+}
+
+#[test]
+fn options_stripped_after_the_handshake_lead_to_plain_tcp() {
+    finish(with_middlebox(0, Interference::StripData, 500_000, 500_000));
+    finish(with_middlebox(0, Interference::StripData, 0, 500_000));
+    finish(with_middlebox(0, Interference::StripData, 500_000, 0));
+}
+
+#[test]
+fn options_stripped_in_one_direction_lead_to_plain_tcp() {
+    for from in 0..2 {
+        finish(with_middlebox(0, Interference::StripDataFrom(from), 500_000, 500_000));
+    }
+}
+
+#[test]
+fn a_join_without_options_is_reset_and_the_rest_goes_on() {
+    for what in [Interference::StripSyn, Interference::StripData, Interference::StripAfter(30)] {
+        finish(with_middlebox(1, what, 3_000_000, 3_000_000));
+    }
+}
+
+#[test]
+fn changed_payload_is_found_by_the_checksum() {
+    let mut checked = setup(2);
+    checked.mptcp[0].checksum = true;
+    let mut world = transfer(&checked, 3_000_000, 3_000_000);
+    world.middleboxes.push(Middlebox::new(1, Interference::ChangePayloadAfter(100)));
+    let world = finish(world);
+    let found: u64 = (0..2).map(|host| count(&world, host, Outcome::MpDataChecksumError)).sum();
+    assert!(found > 0);
+}
+
+#[test]
+fn segments_may_be_split_and_sequence_numbers_shifted() {
+    finish(with_middlebox(0, Interference::Split, 2_000_000, 2_000_000));
+    finish(with_middlebox(1, Interference::Split, 2_000_000, 2_000_000));
+    finish(with_middlebox(0, Interference::ShiftSequence(0xdead_beef), 2_000_000, 2_000_000));
+}
+
+/// What a random world does in CI.
+fn seeds() -> std::ops::Range<u64> {
+    let count = std::env::var("MPDK_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000);
+    1..count + 1
+}
+
+#[test]
+fn random_worlds() {
+    let failures: Vec<String> = seeds().filter_map(|seed| random_world::run(seed).err()).take(5).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn one_seed() {
+    let Some(seed) = std::env::var("MPDK_SEED").ok().and_then(|seed| seed.parse().ok()) else { return };
+    match random_world::run(seed) {
+        Ok(report) => println!("{report}"),
+        Err(report) => panic!("{report}"),
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    assert_eq!(random_world::run(7), random_world::run(7));
+}

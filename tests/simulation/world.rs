@@ -1,0 +1,287 @@
+//! Two hosts, links, middleboxes, a clock and a seed.
+
+use super::application::{Application, Script};
+use super::host::Host;
+use super::link::{Link, LinkProfile};
+use super::middlebox::Middlebox;
+use super::packet::Held;
+use mpdk::base::{Context, Counters, Duration, Instant, PortIndex, Random};
+use mpdk::endpoint::{Endpoint, EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
+use mpdk::wire::MacAddress;
+use mpdk::{mptcp, tcp};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+/// The port that the listening host serves.
+pub const SERVICE: u16 = 8_080;
+
+/// How hosts and links are set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub links: Vec<LinkProfile>,
+    pub ipv6: bool,
+    pub mptcp: [mptcp::Config; 2],
+}
+
+/// A frame on its way, or a plug pulled.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at_ns: u64,
+    order: u64,
+    what: What,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Frame {
+        to: usize,
+        link: usize,
+        bytes: Vec<u8>,
+    },
+    /// The links' carrier is seen by the hosts (`seen`) or not: a silent black hole.
+    Plug {
+        link: usize,
+        up: bool,
+        seen: bool,
+    },
+}
+
+/// The simulated world.
+#[derive(Debug)]
+pub struct World {
+    pub now: Instant,
+    pub hosts: [Host; 2],
+    pub links: Vec<Link>,
+    pub middleboxes: Vec<Middlebox>,
+    random: Random,
+    due: BinaryHeap<Reverse<Due>>,
+    order: u64,
+    pub steps: u64,
+}
+
+/// The address of a host on a link.
+pub fn address(host: usize, link: usize, ipv6: bool) -> IpAddr {
+    if ipv6 {
+        format!("fd00:{}::{}", link + 1, host + 1).parse().expect("an address")
+    } else {
+        format!("10.1.{}.{}", link + 1, host + 1).parse().expect("an address")
+    }
+}
+
+/// Settings as in the profiles, but short times.
+pub fn mptcp_config() -> mptcp::Config {
+    mptcp::Config {
+        enabled: true,
+        checksum: false,
+        scheduler: mptcp::SchedulerKind::MinRtt,
+        addresses: Vec::new(),
+        max_subflows: 8,
+        max_remote_addresses: 8,
+        full_mesh: true,
+        announce: true,
+        send_buffer_bytes: 1 << 20,
+        receive_buffer_bytes: 1 << 20,
+        add_address_timeout: Duration::from_millis(500),
+        close_timeout: Duration::from_secs(10),
+        capable_syn_retries: 2,
+        tcp: Rc::new(tcp_config()),
+    }
+}
+
+pub fn tcp_config() -> tcp::Config {
+    tcp::Config {
+        window_scale: 8,
+        timestamps: true,
+        sack: true,
+        rto_min: Duration::from_millis(10),
+        rto_initial: Duration::from_millis(100),
+        rto_max: Duration::from_secs(2),
+        delayed_ack: Duration::from_millis(2),
+        syn_retries: 8,
+        retries: 12,
+        keepalive: None,
+        time_wait: Duration::from_secs(20),
+        fin_wait_2: Duration::from_secs(10),
+        congestion: mpdk::congestion::Algorithm::Cubic,
+        initial_window_segments: 10,
+        reassembly_segments: 2_048,
+    }
+}
+
+fn endpoint_config(host: usize, setup: &Setup) -> EndpointConfig {
+    let port = |link: usize| PortConfig {
+        name: format!("link{link}"),
+        mac: MacAddress([2, 0, 0, host as u8, 0, link as u8 + 1]),
+        mtu: setup.links[link].mtu,
+        addresses: vec![PortAddress {
+            address: address(host, link, setup.ipv6),
+            prefix_bits: if setup.ipv6 { 64 } else { 24 },
+        }],
+        gateway_v4: None,
+        gateway_v6: None,
+        vlan: None,
+        backup: false,
+        tx_ip_checksum: false,
+        tx_tcp_checksum: false,
+        super_segment_bytes: 0,
+    };
+    let ports: Vec<PortConfig> = (0..setup.links.len()).map(port).collect();
+    let mut mptcp = setup.mptcp[host].clone();
+    mptcp.addresses = local_addresses(&ports);
+    EndpointConfig { ports, mptcp: Rc::new(mptcp), limits: Limits::default(), steering: None }
+}
+
+impl World {
+    pub fn new(seed: u64, setup: &Setup) -> Self {
+        let mut random = Random::from_number(seed);
+        let host = |host: usize, random: &mut Random| {
+            let mut own = Random::from_number(random.next_u64());
+            let mut counters = Counters::new();
+            let mut cx = Context { now: Instant::ZERO, random: &mut own, counters: &mut counters };
+            let endpoint =
+                Endpoint::new(endpoint_config(host, setup), &mut cx).expect("a valid configuration");
+            Host {
+                endpoint,
+                random: own,
+                counters,
+                application: Application::default(),
+                held: Held::default(),
+            }
+        };
+        Self {
+            now: Instant::from_nanos(1_000_000),
+            hosts: [host(0, &mut random), host(1, &mut random)],
+            links: setup.links.iter().cloned().map(Link::new).collect(),
+            middleboxes: Vec::new(),
+            random,
+            due: BinaryHeap::new(),
+            order: 0,
+            steps: 0,
+        }
+    }
+
+    /// Host 1 listens, host 0 opens `connections`.
+    pub fn start(&mut self, ipv6: bool, connections: usize, active: Script, passive: Script) {
+        let any: IpAddr = if ipv6 { "::".parse() } else { "0.0.0.0".parse() }.expect("an address");
+        let [client, server] = &mut self.hosts;
+        let mut cx = Context { now: self.now, random: &mut server.random, counters: &mut server.counters };
+        server.endpoint.listen(&mut cx, SocketAddr::new(any, SERVICE), 128).expect("a free port");
+        server.application.accept_with(vec![passive]);
+        let mut cx = Context { now: self.now, random: &mut client.random, counters: &mut client.counters };
+        for _ in 0..connections {
+            let remote = SocketAddr::new(address(1, 0, ipv6), SERVICE);
+            client.application.connect(&mut client.endpoint, &mut cx, None, remote, active);
+        }
+    }
+
+    fn schedule(&mut self, at: Instant, what: What) {
+        self.order += 1;
+        self.due.push(Reverse(Due { at_ns: at.as_nanos(), order: self.order, what }));
+    }
+
+    /// Pulls or puts a plug at a time. `seen`: the ports notice.
+    pub fn plug(&mut self, at: Instant, link: usize, up: bool, seen: bool) {
+        self.schedule(at, What::Plug { link, up, seen });
+    }
+
+    /// Runs until `done` holds or `limit` is over; whether it holds.
+    pub fn run_until(&mut self, limit: Instant, mut done: impl FnMut(&Self) -> bool) -> bool {
+        self.turn_hosts();
+        loop {
+            if done(self) {
+                return true;
+            }
+            let Some(next) = self.next_instant() else { return false };
+            if next > limit {
+                return false;
+            }
+            self.now = if next > self.now { next } else { self.now };
+            self.steps += 1;
+            self.deliver_due();
+            self.turn_hosts();
+        }
+    }
+
+    fn next_instant(&self) -> Option<Instant> {
+        let frames = self.due.peek().map(|Reverse(due)| Instant::from_nanos(due.at_ns));
+        let timers = self.hosts.iter().filter_map(|host| host.endpoint.poll_deadline());
+        timers.chain(frames).min()
+    }
+
+    fn deliver_due(&mut self) {
+        while self.due.peek().is_some_and(|Reverse(due)| due.at_ns <= self.now.as_nanos()) {
+            let Some(Reverse(due)) = self.due.pop() else { return };
+            match due.what {
+                What::Frame { to, link, bytes } => {
+                    self.hosts[to].receive(self.now, PortIndex(link as u8), &bytes);
+                }
+                What::Plug { link, up, seen } => self.set_plug(link, up, seen),
+            }
+        }
+    }
+
+    fn set_plug(&mut self, link: usize, up: bool, seen: bool) {
+        self.links[link].up = up;
+        if !seen {
+            return;
+        }
+        for host in &mut self.hosts {
+            let mut cx = Context { now: self.now, random: &mut host.random, counters: &mut host.counters };
+            host.endpoint.handle_link(&mut cx, PortIndex(link as u8), up);
+        }
+    }
+
+    fn turn_hosts(&mut self) {
+        for from in 0..2 {
+            for (port, frame) in self.hosts[from].turn(self.now).0 {
+                self.send(from, usize::from(port.0), frame);
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, link: usize, frame: Vec<u8>) {
+        let mut frames = vec![frame];
+        for middlebox in self.middleboxes.iter_mut().filter(|middlebox| middlebox.link == link) {
+            frames = frames.into_iter().flat_map(|frame| middlebox.pass(from, frame)).collect();
+        }
+        for mut frame in frames {
+            for arrival in self.links[link].carry(from, self.now, &mut frame, &mut self.random) {
+                self.schedule(arrival, What::Frame { to: 1 - from, link, bytes: frame.clone() });
+            }
+        }
+    }
+
+    /// Whether all sessions of both hosts have ended.
+    pub fn is_done(&self) -> bool {
+        self.hosts.iter().all(|host| host.application.is_done())
+    }
+
+    /// What is wrong at the end, if anything: data, closes, leaks.
+    pub fn complaints(&mut self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let deadline = self.now + Duration::from_secs(60);
+        let idle = self.run_until(deadline, |world| {
+            world.hosts.iter().all(|host| host.endpoint.connection_count() == 0)
+        });
+        for (index, host) in self.hosts.iter().enumerate() {
+            let mut complain = |text: String| complaints.push(format!("host {index}: {text}"));
+            if let Some(corrupted) = &host.application.corrupted {
+                complain(corrupted.clone());
+            }
+            host.application
+                .sessions
+                .iter()
+                .filter_map(super::application::Session::complaint)
+                .for_each(&mut complain);
+            if !idle {
+                complain(format!("{} connections are left", host.endpoint.connection_count()));
+            }
+            if idle && host.held.count() > 0 {
+                complain(format!("{} packets are still held", host.held.count()));
+            }
+        }
+        complaints
+    }
+}
