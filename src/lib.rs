@@ -4,8 +4,16 @@
 #[cfg(feature = "dpdk")]
 pub mod app;
 pub mod base;
+#[cfg(feature = "dpdk")]
+pub mod cli;
 pub mod congestion;
+pub mod control;
+pub mod device;
+#[cfg(feature = "dpdk")]
+#[allow(unsafe_code)]
+pub mod dpdk;
 pub mod endpoint;
+pub mod engine;
 pub mod mptcp;
 #[allow(unsafe_code)]
 pub mod shm;

@@ -1,3 +1,7 @@
-//! The mpdk binary.
+//! The one binary: the verbs, on an endpoint.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mpdk::cli::run(std::env::args_os(), mpdk::cli::start_endpoint)
+}

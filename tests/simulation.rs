@@ -156,6 +156,31 @@ fn the_first_link_may_die_and_come_back() {
 }
 
 #[test]
+fn a_link_that_comes_up_late_is_used() {
+    for late in 0..2 {
+        let mut setup = setup(2);
+        setup.links[1].delay = Duration::from_micros(20);
+        let mut world = World::new(1, &setup);
+        world.lose_link(late, 1);
+        world.start(false, 1, script(20_000_000, 20_000_000), script(20_000_000, 20_000_000));
+        world.regain_link(Instant::from_nanos(20_000_000), late, 1);
+        let world = finish(world);
+        assert_eq!(count(&world, 1, Outcome::MpJoinAckRx), 1);
+    }
+}
+
+#[test]
+fn a_link_that_flaps_gets_no_second_subflow() {
+    let mut world = transfer(&setup(2), 20_000_000, 20_000_000);
+    for flap in 0..4 {
+        world.plug(Instant::from_nanos(50_000_000 + flap * 20_000_000), 1, false, true);
+        world.plug(Instant::from_nanos(60_000_000 + flap * 20_000_000), 1, true, true);
+    }
+    let world = finish(world);
+    assert_eq!(count(&world, 1, Outcome::MpJoinAckRx), 1);
+}
+
+#[test]
 fn all_links_may_be_down_for_a_while() {
     let mut world = transfer(&setup(2), 20_000_000, 20_000_000);
     for link in 0..2 {

@@ -15,9 +15,7 @@ pub struct RegionConfig {
     /// Entries of the completion ring: a power of two.
     pub completion_entries: u32,
     /// Blocks of the transmit arena. They bound what all connections of the
-    /// client together have sent without an acknowledgement. A connection whose
-    /// peer reads nothing holds at least one for as long as that lasts: there
-    /// should be more blocks than such connections.
+    /// client together have sent without an acknowledgement.
     pub transmit_blocks: u32,
     /// Bytes of a transmit block: a power of two.
     pub transmit_block_bytes: u32,

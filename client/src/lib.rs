@@ -28,7 +28,7 @@ pub use message::{BlockRange, Completion, ConnectionHandle, ListenerHandle, Malf
 pub use region::{Arena, Region, Ring};
 pub use ring::{Consumer, Corrupt, Producer, RingMemory, SharedWord};
 #[cfg(all(feature = "tokio", not(loom)))]
-pub use sockets::{ConnectOptions, Context, Driver, ListenOptions, Listener, Stream};
+pub use sockets::{ConnectOptions, Context, Driver, ListenOptions, Listener, Observer, Stream};
 pub use wake::{announce_sleep, cancel_sleep, must_ring};
 
 /// What a client gets from an engine.

@@ -25,6 +25,7 @@ mod put;
 mod report;
 mod retry;
 mod serve;
+mod sockets;
 mod stall;
 #[cfg(test)]
 mod tests;

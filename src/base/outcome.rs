@@ -53,6 +53,7 @@ outcomes! {
     NoRoute, "NoRoute", "A packet was dropped: no port leads to its destination.";
     UdpClosedPort, "UdpClosedPort", "A UDP datagram came to a port where nobody listens.";
     TransmitQueueFull, "TransmitQueueFull", "A frame was dropped: the port's transmit queue was full.";
+    FrameTooLong, "FrameTooLong", "A frame was dropped: the port takes none so long.";
     LinkDown, "LinkDown", "A frame was dropped: its port has no link.";
     PacketPoolEmpty, "PacketPoolEmpty", "A frame was dropped: no packet buffer was free.";
 

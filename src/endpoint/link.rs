@@ -19,7 +19,8 @@ impl<P: Packet> Endpoint<P> {
         } else {
             at.output.clear();
         }
-        for id in self.ids(|slot| slot.ports.contains(port)) {
+        // A link that comes back concerns those too that never had a subflow on it.
+        for id in self.ids(|slot| up || slot.ports.contains(port)) {
             if let Some(connection) = self.touch(id) {
                 connection.handle_link(cx, port, up);
             }

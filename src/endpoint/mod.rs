@@ -53,6 +53,7 @@ pub use crate::mptcp::{CloseReason, Config as MptcpConfig, LocalAddress, Path, S
 pub use crate::tcp::{
     Config as TcpConfig, Keepalive, State as SubflowState, Statistics as SubflowStatistics,
 };
+pub use crate::wire::MacAddress;
 pub use address::PortAddress;
 pub use config::{ConfigError, EndpointConfig, Limits, PortConfig, Steering, local_addresses};
 pub use connect::ConnectError;

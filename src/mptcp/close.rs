@@ -3,6 +3,7 @@
 
 use super::connection::{Connection, Core, Mode, Role};
 use super::event::{CloseReason, Event};
+use super::mapping::Tag;
 use super::send::DataFin;
 use super::subflow::ResetSignal;
 use crate::base::{Context, Instant, Outcome, Packet, SubflowId};
@@ -179,9 +180,8 @@ impl<P: Packet> Connection<P> {
     /// Takes closed subflows out and draws the consequences.
     fn reap(&mut self, cx: &mut Context<'_>) {
         for slot in 0..self.subflows.len() {
-            let closed =
-                self.subflows[slot].as_ref().is_some_and(|subflow| subflow.tcp.state() == tcp::State::Closed);
-            if !closed {
+            let is_over = |tcp: &tcp::Subflow<P, Tag>| tcp.state() == tcp::State::Closed && !tcp.owes_reset();
+            if !self.subflows[slot].as_ref().is_some_and(|subflow| is_over(&subflow.tcp)) {
                 continue;
             }
             let id = SubflowId(slot as u8);

@@ -22,7 +22,8 @@ impl<P: Packet> Connection<P> {
             let targets: arrayvec::ArrayVec<_, 17> = self.core.addresses.join_targets().collect();
             for target in targets {
                 let same_family = local.address.is_ipv4() == target.address.is_ipv4();
-                if room == 0 || !same_family || self.core.addresses.is_tried(local.address, target.address) {
+                let is_tried = self.core.addresses.is_tried(local.address, target.address);
+                if room == 0 || !same_family || is_tried || self.connects(local.address, target.address) {
                     continue;
                 }
                 // Not again while the endpoint thinks about it.
@@ -33,6 +34,14 @@ impl<P: Packet> Connection<P> {
                 self.core.events.push_back(event);
             }
         }
+    }
+
+    /// Whether a subflow runs between these.
+    fn connects(&self, local: IpAddr, remote: SocketAddr) -> bool {
+        self.all().any(|subflow| {
+            let tuple = subflow.path.tuple;
+            tuple.local.ip() == local && tuple.remote == remote && subflow.tcp.close_reason().is_none()
+        })
     }
 
     /// Answers `Event::OpenSubflow` when no route or port leads there: the pair

@@ -16,6 +16,12 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.close_reason
     }
 
+    /// Whether an RST of ours waits for `poll_transmit`, after
+    /// [`abort`](Self::abort).
+    pub const fn owes_reset(&self) -> bool {
+        self.duties.abort
+    }
+
     /// Our SYN's number: offsets of mappings count from it.
     pub const fn initial_send_sequence(&self) -> SeqNumber {
         self.send.initial

@@ -46,6 +46,11 @@ enum What {
         up: bool,
         seen: bool,
     },
+    /// One host's port notices that its link is there.
+    Carrier {
+        host: usize,
+        link: usize,
+    },
 }
 
 /// The simulated world.
@@ -218,6 +223,7 @@ impl World {
                     self.hosts[to].receive(self.now, PortIndex(link as u8), &bytes);
                 }
                 What::Plug { link, up, seen } => self.set_plug(link, up, seen),
+                What::Carrier { host, link } => self.tell_link(host, link, true),
             }
         }
     }
@@ -227,10 +233,23 @@ impl World {
         if !seen {
             return;
         }
-        for host in &mut self.hosts {
-            let mut cx = Context { now: self.now, random: &mut host.random, counters: &mut host.counters };
-            host.endpoint.handle_link(&mut cx, PortIndex(link as u8), up);
-        }
+        (0..2).for_each(|host| self.tell_link(host, link, up));
+    }
+
+    fn tell_link(&mut self, host: usize, link: usize, up: bool) {
+        let host = &mut self.hosts[host];
+        let mut cx = Context { now: self.now, random: &mut host.random, counters: &mut host.counters };
+        host.endpoint.handle_link(&mut cx, PortIndex(link as u8), up);
+    }
+
+    /// A host's port says that it has no link, from now on.
+    pub fn lose_link(&mut self, host: usize, link: usize) {
+        self.tell_link(host, link, false);
+    }
+
+    /// The port notices its link at a time.
+    pub fn regain_link(&mut self, at: Instant, host: usize, link: usize) {
+        self.schedule(at, What::Carrier { host, link });
     }
 
     fn turn_hosts(&mut self) {

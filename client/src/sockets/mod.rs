@@ -2,6 +2,7 @@
 
 mod context;
 mod listener;
+mod observer;
 mod questions;
 mod state;
 mod stream;
@@ -10,4 +11,5 @@ mod transmit;
 
 pub use context::{Context, Driver};
 pub use listener::{ListenOptions, Listener};
+pub use observer::Observer;
 pub use stream::{ConnectOptions, Stream};

@@ -4,6 +4,7 @@ use crate::layout::{Address, ConnectionInfo, open_flags};
 use crate::message::{BlockRange, ConnectionHandle, Submission};
 use crate::region::Arena;
 use crate::sockets::context::Context;
+use crate::sockets::observer::Observer;
 use crate::sockets::questions::Answer;
 use crate::sockets::transmit::Reserved;
 use std::io::{self, IoSlice};
@@ -89,11 +90,12 @@ impl Stream {
     /// # Errors
     /// `NotConnected` if it is over, or `ConnectionAborted` if the engine is gone.
     pub async fn info(&self) -> io::Result<ConnectionInfo> {
-        let connection = self.handle;
-        match self.context.ask(|user_data| Submission::Info { user_data, connection }).await? {
-            Answer::Info(info) => Ok(*info),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
+        self.observer().info().await
+    }
+
+    /// What tells of the connection while something else owns the stream.
+    pub fn observer(&self) -> Observer {
+        Observer::new(self.context.clone(), self.handle)
     }
 
     /// Ends the connection at once (MP_FASTCLOSE or RST); what is on its way is

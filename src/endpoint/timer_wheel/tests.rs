@@ -16,7 +16,7 @@ fn fires_in_the_tick_after_its_deadline() {
     let mut wheel = TimerWheel::new(Instant::ZERO);
     let timer = wheel.create(7);
     wheel.set(timer, Some(Instant::ZERO + Duration::from_millis(5)));
-    assert_eq!(drain(&mut wheel, 4_999_999), []);
+    assert!(drain(&mut wheel, 4_999_999).is_empty());
     let deadline = wheel.poll_deadline().unwrap();
     assert!(deadline.as_nanos() < 5_000_000 + TICK_NS);
     assert_eq!(drain(&mut wheel, 5_000_000 + TICK_NS), [7]);
@@ -40,7 +40,7 @@ fn ids_are_used_again_and_destroyed_timers_are_silent() {
     wheel.destroy(first);
     let second = wheel.create(2);
     assert_eq!(first, second);
-    assert_eq!(drain(&mut wheel, TICK_NS * 10), []);
+    assert!(drain(&mut wheel, TICK_NS * 10).is_empty());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn the_end_of_time_is_far_but_representable() {
     let mut wheel = TimerWheel::new(Instant::ZERO);
     let timer = wheel.create(1);
     wheel.set(timer, Some(Instant::from_nanos(u64::MAX)));
-    assert_eq!(drain(&mut wheel, u64::MAX / 2), []);
+    assert!(drain(&mut wheel, u64::MAX / 2).is_empty());
     assert!(wheel.poll_deadline().is_some());
     wheel.set(timer, None);
     assert_eq!(wheel.poll_deadline(), None);

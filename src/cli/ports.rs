@@ -1,0 +1,72 @@
+//! From a configuration to opened ports.
+
+use super::start::Failure;
+use crate::control::{Config, EalLogLevel, Memory, Port};
+use crate::dpdk::{
+    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, Pool, PoolConfig, PoolKind, PortConfig,
+};
+
+/// Buffers beyond the transmit rings' own.
+const TRANSMIT_IN_MOTION: u32 = 512;
+
+/// Starts DPDK and opens the configured ports, in their order. For the thread
+/// that will use them.
+///
+/// # Errors
+/// What DPDK says, with the port's name.
+pub(super) fn open(config: &Config) -> Result<Vec<DpdkDevice>, Failure> {
+    let addresses: Vec<DeviceAddress> =
+        config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
+    let eal = Eal::start(&eal_config(config).for_devices(&addresses))?;
+    let (receive, transmit) = pools(&eal, config)?;
+    let mut devices = Vec::new();
+    for (port, address) in config.ports.iter().zip(&addresses) {
+        let (_, queues) = crate::dpdk::Port::open(&eal, address, &port_config(port), &receive, &transmit)?;
+        devices.extend(queues);
+    }
+    Ok(devices)
+}
+
+fn eal_config(config: &Config) -> EalConfig {
+    EalConfig {
+        memory: match config.eal.memory {
+            Memory::NoHuge => MemoryMode::NoHuge,
+            Memory::InMemory => MemoryMode::InMemory,
+            Memory::Files => MemoryMode::Files,
+        },
+        memory_mb: config.eal.memory_mb,
+        file_prefix: config.eal.file_prefix.clone(),
+        cores: config.pinned_cores().iter().map(|&core| u32::from(core)).collect(),
+        log_level: match config.eal.log_level {
+            EalLogLevel::Error => LogLevel::Error,
+            EalLogLevel::Warning => LogLevel::Warning,
+            EalLogLevel::Notice => LogLevel::Notice,
+            EalLogLevel::Info => LogLevel::Info,
+            EalLogLevel::Debug => LogLevel::Debug,
+        },
+        extra: config.eal.arguments.clone(),
+        ..EalConfig::default()
+    }
+}
+
+/// The endpoint's buffers: what the transmit rings need, and the rest for
+/// receiving. The configuration made sure that both are enough.
+fn pools(eal: &Eal, config: &Config) -> Result<(Pool, Pool), Failure> {
+    let rings: u32 = config.ports.iter().map(|port| u32::from(port.tx_descriptors)).sum();
+    let transmit_buffers = rings + TRANSMIT_IN_MOTION;
+    let receive_buffers = config.engine.packet_buffers.saturating_sub(transmit_buffers);
+    let receive = PoolConfig { kind: PoolKind::Ordinary, ..PoolConfig::receive("receive", receive_buffers) };
+    let receive = Pool::new(eal, &receive)?;
+    Ok((receive, Pool::new(eal, &PoolConfig::transmit("transmit", transmit_buffers))?))
+}
+
+fn port_config(port: &Port) -> PortConfig {
+    PortConfig {
+        mtu: port.mtu,
+        receive_descriptors: port.rx_descriptors,
+        transmit_descriptors: port.tx_descriptors,
+        promiscuous: port.promiscuous,
+        mac: port.device_mac(),
+        ..PortConfig::default()
+    }
+}

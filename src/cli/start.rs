@@ -1,0 +1,87 @@
+//! Brings up an endpoint for the verbs.
+
+use super::{Endpoint, StartError, ports};
+use crate::base::Counters;
+use crate::control::Config;
+use crate::engine::{EndpointHandle, EngineDied, Opened, Report, StopHandle};
+use mpdk_client::{Context, Listener};
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use tokio::sync::oneshot;
+
+/// Why something could not be opened, as text for people.
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
+
+/// A running engine, with this process as a client.
+#[derive(Debug)]
+pub struct RunningEndpoint {
+    context: Context,
+    stop: StopHandle,
+    /// What the engine leaves behind.
+    end: oneshot::Receiver<Result<Report, EngineDied>>,
+}
+
+/// Starts the ports and the packet loop of a configuration. Inside a tokio
+/// runtime, which drives this process's side of the sockets.
+///
+/// # Errors
+/// What DPDK or the engine refuses.
+pub fn start_endpoint(config: &Config) -> Result<RunningEndpoint, StartError> {
+    let for_thread = config.clone();
+    let open = move || {
+        let ports = ports::open(&for_thread)?;
+        Ok(Opened { endpoint: for_thread.endpoint(&ports), ports })
+    };
+    let handle = crate::engine::start(config.engine(), open).map_err(StartError::new)?;
+    let attachment = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;
+    let context = Context::spawn(attachment).map_err(StartError::new)?;
+    let stop = handle.stop_handle();
+    Ok(RunningEndpoint { context, stop, end: watch(handle).map_err(StartError::new)? })
+}
+
+/// Waits for the engine's end, on a thread of its own.
+fn watch(handle: EndpointHandle) -> io::Result<oneshot::Receiver<Result<Report, EngineDied>>> {
+    let (ended, end) = oneshot::channel();
+    // Nobody waits any more if the process is about to end.
+    let wait = move || drop(ended.send(handle.wait()));
+    std::thread::Builder::new().name("mpdk-watch".into()).spawn(wait)?;
+    Ok(end)
+}
+
+impl Endpoint for RunningEndpoint {
+    type Connector = Context;
+    type Acceptor = Listener;
+
+    async fn connector(&self) -> io::Result<Context> {
+        Ok(self.context.clone())
+    }
+
+    async fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
+        Listener::bind(&self.context, address).await
+    }
+
+    async fn failed(&mut self) -> io::Error {
+        match (&mut self.end).await {
+            Ok(Err(died)) => io::Error::other(died),
+            // Nobody but `stop` ends it in order.
+            _ => io::Error::other("the engine has ended"),
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.stop();
+        match self.end.await {
+            Ok(Ok(report)) => tell(&report.counters),
+            Ok(Err(died)) => tracing::error!(%died, "the engine did not end in order"),
+            Err(_) => {}
+        }
+    }
+}
+
+/// What was counted, for those who look for a reason.
+fn tell(counters: &Counters) {
+    for (outcome, count) in counters.non_zero() {
+        tracing::debug!(count, "{}", outcome.name());
+    }
+}

@@ -1,0 +1,139 @@
+//! One TOML file in, a checked [`Config`] out, or every mistake in it at once.
+//!
+//! Times and sizes carry their unit at the end of the key. A key that is not
+//! listed here, a value outside its range, or one that contradicts another is an
+//! error that names the file, the line and the key.
+//!
+//! | key | default | what it is |
+//! |---|---|---|
+//! | `eal.memory` | no-huge | where packet memory comes from: `no-huge` (ordinary pages), `in-memory` (anonymous hugepages), `files` (a hugetlbfs) |
+//! | `eal.memory_mb` | 512 | packet memory reserved at the start, 64 to 1048576 |
+//! | `eal.cores` | [0] | the core that the packet loop runs on; exactly one so far |
+//! | `eal.file_prefix` | mpdk | sets DPDK's runtime files of several endpoints on one machine apart |
+//! | `eal.log_level` | warning | what DPDK logs: `error`, `warning`, `notice`, `info`, `debug` |
+//! | `eal.arguments` | [] | further arguments of DPDK's environment; those that a key stands for are refused |
+//! | `port.name` | required | the port's name in statistics and messages |
+//! | `port.device` | required | a virtual device of DPDK with its arguments (`net_tap0,iface=left`) or a PCI address |
+//! | `port.addresses` | required | our addresses with prefix length (`"10.1.1.2/24"`, `"fd00:1::2/64"`), 1 to 16; no two ports share a subnet |
+//! | `port.gateway` | none | IPv4 router, in one of the port's subnets |
+//! | `port.gateway6` | none | IPv6 router, in one of the port's subnets or link-local |
+//! | `port.mtu` | 1500 | largest IP packet, from 576 (1280 with IPv6) to what the device can carry |
+//! | `port.vlan` | none | VLAN id of every frame, 1 to 4094 |
+//! | `port.backup` | false | use this port only when no other works (MP_PRIO) |
+//! | `port.mac` | none | MAC address instead of the device's own |
+//! | `port.rx_descriptors` | 512 | size of the receive ring, a power of two from 64 to 4096 |
+//! | `port.tx_descriptors` | 512 | size of the transmit ring, a power of two from 64 to 4096 |
+//! | `port.promiscuous` | false | receive frames for any MAC address |
+//! | `tcp.congestion` | cubic | congestion control: `new-reno`, `cubic` |
+//! | `tcp.rto_min_us` | 10000 | floor of the retransmission timer, 1000 to 1000000 |
+//! | `tcp.window_scale` | 10 | shift of the announced window, 0 to 14 |
+//! | `tcp.sack` | true | selective acknowledgements |
+//! | `tcp.timestamps` | true | timestamps |
+//! | `tcp.delayed_ack_us` | 4000 | how long an acknowledgement may wait, below `tcp.rto_min_us` |
+//! | `tcp.keepalive_s` | 0 | silence before the peer is probed, to 32767; 0 never probes |
+//! | `tcp.syn_retries` | 6 | SYNs sent again before giving up, to 127 |
+//! | `tcp.retries` | 15 | timeouts in a row before giving up, 1 to 127 |
+//! | `tcp.initial_window_segments` | 10 | segments in flight at the start, 1 to 64 |
+//! | `tcp.time_wait_ms` | 60000 | how long TIME_WAIT lasts, to 240000 |
+//! | `mptcp.enabled` | true | speak MPTCP; off: plain TCP only |
+//! | `mptcp.scheduler` | min-rtt | which subflow gets the next bytes: `min-rtt`, `round-robin` |
+//! | `mptcp.checksum` | false | require DSS checksums |
+//! | `mptcp.max_subflows` | 8 | subflows of a connection, 1 to 32 |
+//! | `mptcp.max_remote_addresses` | 8 | addresses of the peer remembered per connection, to 64 |
+//! | `mptcp.full_mesh` | false | join from every address of ours to every one of the peer's |
+//! | `mptcp.announce` | true | announce our other addresses |
+//! | `mptcp.send_buffer_bytes` | 16777216 | bytes that an application may have unacknowledged in a connection, from 65536 |
+//! | `mptcp.receive_buffer_bytes` | 16777216 | bytes received and not read, from 65536 to what `tcp.window_scale` can announce |
+//! | `mptcp.add_address_timeout_ms` | 30000 | an announcement without echo is sent again after this, 100 to 600000 |
+//! | `mptcp.close_timeout_ms` | 60000 | how long a connection without any subflow waits for one, to 3600000 |
+//! | `engine.spin_us` | 100 | idle polling before the core sleeps, to 10000000 |
+//! | `engine.max_connections` | 4096 | connections at most, to 1048576 |
+//! | `engine.backlog` | 256 | connections of a listener that wait to be accepted, to 65536 |
+//! | `engine.transmit_arena_mb` | 64 | memory that one client writes into, 1 to 2048 |
+//! | `engine.receive_arena_mb` | 64 | memory that one client reads from, 1 to 2048 |
+//! | `engine.packet_buffers` | 16384 | buffers of 2 KiB for packets, shared by all ports, 1024 to 4194304 |
+
+mod addresses;
+mod convert;
+mod device;
+mod explain;
+mod launch;
+mod machine;
+mod memory;
+mod ports;
+mod problem;
+mod reader;
+mod sections;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use device::{Device, DeviceKind};
+pub use explain::Explanation;
+pub use machine::{Machine, ThisMachine};
+pub use memory::MemoryNeed;
+pub use problem::{ConfigError, Problem, Problems};
+pub use settings::{Config, DefaultUsed, Eal, EalLogLevel, Engine, Memory, Mptcp, Port, Subnet, Tcp};
+
+use reader::{Notes, did_you_mean};
+use std::path::Path;
+use toml::de::DeTable;
+
+/// The tables of the file.
+const TABLES: &[&str] = &["eal", "port", "tcp", "mptcp", "engine"];
+
+impl Config {
+    /// Reads and checks a file for this machine.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has mistakes: all of them.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        Ok(Self::parse(&text, file, &ThisMachine)?)
+    }
+
+    /// Checks the text of a file for `machine`.
+    ///
+    /// # Errors
+    /// Every mistake in it, in the order of its lines. Where it is no TOML, only
+    /// those of syntax: what stands around them cannot be trusted.
+    pub fn parse(text: &str, file: &Path, machine: &impl Machine) -> Result<Self, Problems> {
+        let notes = Notes::new(text);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            for error in errors {
+                let line = error.span().map_or(1, |span| notes.line_at(span.start));
+                notes.problem(line, "", error.message());
+            }
+            return Err(Problems::new(file, notes.into_parts().0));
+        }
+        let config = read(root.get_ref(), &notes, file, machine);
+        memory::check_memory(&config, root.get_ref(), &notes);
+        let (problems, defaults) = notes.into_parts();
+        if problems.is_empty() { Ok(Self { defaults, ..config }) } else { Err(Problems::new(file, problems)) }
+    }
+}
+
+/// Reads every table. With problems noted, the values beside them are the
+/// defaults: enough to go on looking.
+fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) -> Config {
+    for (key, _) in root.iter().filter(|(key, _)| !TABLES.contains(&key.get_ref().as_ref())) {
+        let name = key.get_ref().as_ref();
+        notes.problem(
+            notes.line_at(key.span().start),
+            name,
+            format!("unknown key{}", did_you_mean(name, TABLES)),
+        );
+    }
+    let tcp = sections::read_tcp(root, notes);
+    Config {
+        file: file.to_owned(),
+        eal: sections::read_eal(root, notes, machine),
+        ports: ports::read_ports(root, notes, machine),
+        mptcp: sections::read_mptcp(root, notes, &tcp),
+        tcp,
+        engine: sections::read_engine(root, notes),
+        defaults: Vec::new(),
+    }
+}

@@ -1,0 +1,25 @@
+//! Frames in bursts: the small trait between the engine and whatever moves
+//! frames, and the devices that need no driver: an in-memory wire, a replayed
+//! capture, and two wrappers around any device, one that captures and one that
+//! misbehaves.
+//!
+//! A device is one receive and one transmit queue of one port, used by one
+//! thread.
+
+mod capabilities;
+mod capture;
+mod fault;
+mod interface;
+mod memory;
+mod pcap;
+mod replay;
+mod statistics;
+
+pub use capabilities::{Capabilities, Segmentation};
+pub use capture::CaptureDevice;
+pub use fault::{Alter, FaultConfig, FaultCounts, FaultDevice, FaultRates};
+pub use interface::{Device, Refusal};
+pub use memory::{MemoryConfig, MemoryDevice, memory_pair};
+pub use pcap::{CapturedFrame, Direction, FrameReader, PcapError, PcapngWriter, WriterConfig};
+pub use replay::ReplayDevice;
+pub use statistics::DeviceStatistics;

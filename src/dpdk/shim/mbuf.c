@@ -1,0 +1,178 @@
+/* Packet buffers: references to received ones, frames to send. */
+#include "shim.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+/* The counter has 16 bits; the distance covers threads that count at once. */
+#define REFERENCE_LIMIT (UINT16_MAX - 1024)
+
+void
+mpdk_mbuf_segment(const struct rte_mbuf *mbuf, struct mpdk_segment *segment)
+{
+	segment->data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	segment->len = mbuf->data_len;
+	segment->next = mbuf->next;
+}
+
+bool
+mpdk_mbuf_share(struct rte_mbuf *mbuf)
+{
+	/* All segments of a chain are shared and freed together. */
+	if (rte_mbuf_refcnt_read(mbuf) >= REFERENCE_LIMIT)
+		return false;
+	rte_pktmbuf_refcnt_update(mbuf, 1);
+	return true;
+}
+
+void
+mpdk_mbuf_free(struct rte_mbuf *mbuf)
+{
+	rte_pktmbuf_free(mbuf);
+}
+
+void
+mpdk_mbuf_free_bulk(struct rte_mbuf **mbufs, uint32_t count)
+{
+	rte_pktmbuf_free_bulk(mbufs, count);
+}
+
+bool
+mpdk_mbuf_exclusive(const struct rte_mbuf *mbuf)
+{
+	for (; mbuf != NULL; mbuf = mbuf->next) {
+		if (rte_mbuf_refcnt_read(mbuf) != 1 || RTE_MBUF_CLONED(mbuf))
+			return false;
+		if (RTE_MBUF_HAS_EXTBUF(mbuf) && rte_mbuf_ext_refcnt_read(mbuf->shinfo) != 1)
+			return false;
+	}
+	return true;
+}
+
+struct rte_mbuf *
+mpdk_frame_new(struct rte_mempool *pool, const struct mpdk_piece *pieces, uint32_t count)
+{
+	struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
+
+	if (frame == NULL)
+		return NULL;
+	if (mpdk_frame_append(pool, frame, pieces, count) < 0) {
+		rte_pktmbuf_free(frame);
+		return NULL;
+	}
+	return frame;
+}
+
+/* Another empty segment behind `last`. */
+static struct rte_mbuf *
+add_segment(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *last)
+{
+	struct rte_mbuf *segment;
+
+	if (frame->nb_segs == RTE_MBUF_MAX_NB_SEGS)
+		return NULL;
+	segment = rte_pktmbuf_alloc(pool);
+	if (segment == NULL)
+		return NULL;
+	/* Only the first needs room for headers in front. */
+	segment->data_off = 0;
+	last->next = segment;
+	frame->nb_segs++;
+	return segment;
+}
+
+int
+mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame, const struct mpdk_piece *pieces,
+		  uint32_t count)
+{
+	struct rte_mbuf *last = rte_pktmbuf_lastseg(frame);
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		const uint8_t *from = pieces[i].data;
+		uint32_t left = pieces[i].len;
+
+		while (left > 0) {
+			uint32_t take = RTE_MIN(left, (uint32_t)rte_pktmbuf_tailroom(last));
+
+			if (take == 0) {
+				last = add_segment(pool, frame, last);
+				if (last == NULL)
+					return -ENOMEM;
+				continue;
+			}
+			memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), from, take);
+			last->data_len += take;
+			frame->pkt_len += take;
+			from += take;
+			left -= take;
+		}
+	}
+	return 0;
+}
+
+int
+mpdk_frame_chain(struct rte_mbuf *frame, struct rte_mbuf *tail)
+{
+	return rte_pktmbuf_chain(frame, tail);
+}
+
+/*
+ * With TSO drivers expect the pseudo-header's sum without the length, which
+ * differs between segments (rte_mbuf_core.h, RTE_MBUF_F_TX_TCP_SEG).
+ */
+static int
+set_segmentation_checksum(struct rte_mbuf *frame)
+{
+	uint32_t headers = frame->l2_len + frame->l3_len + sizeof(struct rte_tcp_hdr);
+	void *ip = rte_pktmbuf_mtod_offset(frame, void *, frame->l2_len);
+	struct rte_tcp_hdr *tcp;
+
+	if (frame->data_len < headers)
+		return -EINVAL;
+	tcp = rte_pktmbuf_mtod_offset(frame, struct rte_tcp_hdr *, frame->l2_len + frame->l3_len);
+	if (frame->ol_flags & RTE_MBUF_F_TX_IPV6)
+		tcp->cksum = rte_ipv6_phdr_cksum(ip, frame->ol_flags);
+	else
+		tcp->cksum = rte_ipv4_phdr_cksum(ip, frame->ol_flags);
+	return 0;
+}
+
+int
+mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload)
+{
+	uint64_t flags = 0;
+
+	if (!offload->ip_checksum && !offload->tcp_checksum && offload->segment_bytes == 0)
+		return 0;
+	flags |= offload->ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+	if (offload->ip_checksum && !offload->ipv6)
+		flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	if (offload->tcp_checksum)
+		flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+	frame->l2_len = offload->l2_bytes;
+	frame->l3_len = offload->l3_bytes;
+	frame->l4_len = offload->l4_bytes;
+	if (offload->segment_bytes > 0) {
+		flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
+		frame->tso_segsz = offload->segment_bytes;
+	}
+	frame->ol_flags |= flags;
+	return offload->segment_bytes > 0 ? set_segmentation_checksum(frame) : 0;
+}
+
+uint16_t
+mpdk_frame_segments(const struct rte_mbuf *frame)
+{
+	return frame->nb_segs;
+}
+
+uint32_t
+mpdk_frame_bytes(const struct rte_mbuf *frame)
+{
+	return frame->pkt_len;
+}

@@ -1,0 +1,216 @@
+/*
+ * The page of names between Rust and DPDK. Nothing here depends on a DPDK
+ * header, so that the Rust side is the same for every DPDK release; loops over
+ * packets stay on the C side, and Rust crosses once per burst.
+ *
+ * Functions that can fail return 0 (or a count) and otherwise a negative errno.
+ */
+#ifndef MPDK_SHIM_H
+#define MPDK_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rte_device;
+struct rte_mbuf;
+struct rte_mempool;
+struct rte_memzone;
+
+/* ---- log.c ---- */
+
+/* Levels are those of rte_log.h: 4 error, 5 warning, 6 notice, 7 info, 8 debug. */
+typedef void (*mpdk_log_sink)(uint32_t level, const char *text, size_t len);
+
+/* Every line DPDK logs goes to `sink`, and to no terminal or syslog. */
+int mpdk_log_route(mpdk_log_sink sink);
+
+/* ---- eal.c ---- */
+
+int mpdk_eal_start(int argc, char **argv);
+int mpdk_eal_cleanup(void);
+const char *mpdk_version(void);
+/* The folder of this process's runtime files. */
+const char *mpdk_runtime_folder(void);
+/* Gives the calling thread an lcore id; 1 if it has one already. */
+int mpdk_thread_register(void);
+void mpdk_thread_unregister(void);
+
+/* ---- memory.c ---- */
+
+struct mpdk_page {
+	uint64_t address;
+	uint64_t len;
+	uint64_t iova;
+	uint64_t fd_offset;
+	int fd;
+};
+
+/* Memory for packets, contiguous as devices see it. */
+struct mpdk_extent {
+	uint64_t address;
+	uint64_t iova;
+	uint64_t len;
+};
+
+/* The size of the pages that EAL memory consists of. */
+uint64_t mpdk_page_bytes(void);
+const struct rte_memzone *mpdk_zone_reserve(const char *name, size_t len, size_t align, int *error);
+void *mpdk_zone_address(const struct rte_memzone *zone);
+int mpdk_zone_free(const struct rte_memzone *zone);
+/* The page that `address` lies in. */
+int mpdk_page_of(const void *address, struct mpdk_page *page);
+
+struct rte_mempool *mpdk_pool_ordinary(const char *name, uint32_t count, uint32_t cache,
+				       uint16_t data_room, int *error);
+/* Buffers whose payload lies in `extents`, one every `stride` bytes. */
+struct rte_mempool *mpdk_pool_pinned(const char *name, uint32_t count, uint32_t cache,
+				     uint16_t data_room, uint16_t stride,
+				     const struct mpdk_extent *extents, uint32_t extent_count,
+				     int *error);
+void mpdk_pool_free(struct rte_mempool *pool);
+uint32_t mpdk_pool_available(const struct rte_mempool *pool);
+uint16_t mpdk_headroom(void);
+
+/* ---- mbuf.c ---- */
+
+struct mpdk_piece {
+	const uint8_t *data;
+	uint32_t len;
+};
+
+struct mpdk_segment {
+	const uint8_t *data;
+	uint32_t len;
+	struct rte_mbuf *next;
+};
+
+struct mpdk_offload {
+	uint16_t segment_bytes;
+	uint8_t l2_bytes;
+	uint8_t l3_bytes;
+	uint8_t l4_bytes;
+	bool ip_checksum;
+	bool tcp_checksum;
+	bool ipv6;
+};
+
+void mpdk_mbuf_segment(const struct rte_mbuf *mbuf, struct mpdk_segment *segment);
+/* Adds a reference to every segment; false if there are too many. */
+bool mpdk_mbuf_share(struct rte_mbuf *mbuf);
+void mpdk_mbuf_free(struct rte_mbuf *mbuf);
+void mpdk_mbuf_free_bulk(struct rte_mbuf **mbufs, uint32_t count);
+/* Whether the caller holds the only reference to every segment and its bytes. */
+bool mpdk_mbuf_exclusive(const struct rte_mbuf *mbuf);
+/* A frame with a copy of `pieces`, over as many segments as it takes. */
+struct rte_mbuf *mpdk_frame_new(struct rte_mempool *pool, const struct mpdk_piece *pieces,
+				uint32_t count);
+/* Appends copies; -ENOMEM leaves the frame whole but unfinished. */
+int mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame,
+		      const struct mpdk_piece *pieces, uint32_t count);
+/* Appends the segments of `tail`, whose reference goes over to `frame`. */
+int mpdk_frame_chain(struct rte_mbuf *frame, struct rte_mbuf *tail);
+/* Says what the driver shall fill in. */
+int mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload);
+uint16_t mpdk_frame_segments(const struct rte_mbuf *frame);
+uint32_t mpdk_frame_bytes(const struct rte_mbuf *frame);
+
+/* ---- burst.c ---- */
+
+enum { MPDK_CHECKSUM_UNKNOWN = 0, MPDK_CHECKSUM_GOOD = 1, MPDK_CHECKSUM_BAD = 2 };
+
+struct mpdk_received {
+	struct rte_mbuf *mbuf;
+	const uint8_t *data;
+	uint32_t data_len;
+	uint32_t packet_len;
+	uint16_t segments;
+	uint16_t vlan;
+	bool vlan_stripped;
+	uint8_t ip_checksum;
+	uint8_t l4_checksum;
+};
+
+enum { MPDK_BURST = 64 };
+
+/* Receives up to `max` frames, at most MPDK_BURST. */
+uint16_t mpdk_receive_burst(uint16_t port, uint16_t queue, struct mpdk_received *out, uint16_t max);
+/*
+ * Lets the driver look at frames before they are sent. Returns how many
+ * are ready; the one behind them can never be sent.
+ */
+uint16_t mpdk_transmit_prepare(uint16_t port, uint16_t queue, struct rte_mbuf **frames,
+			       uint16_t count);
+uint16_t mpdk_transmit_burst(uint16_t port, uint16_t queue, struct rte_mbuf **frames,
+			     uint16_t count);
+
+/* ---- port.c ---- */
+
+enum {
+	MPDK_RX_IP_CHECKSUM = 1 << 0,
+	MPDK_RX_L4_CHECKSUM = 1 << 1,
+	MPDK_RX_SCATTER = 1 << 2,
+	MPDK_RX_LRO = 1 << 3,
+	MPDK_TX_IP_CHECKSUM = 1 << 4,
+	MPDK_TX_TCP_CHECKSUM = 1 << 5,
+	MPDK_TX_MULTI_SEGMENT = 1 << 6,
+	MPDK_TX_TCP_SEGMENTATION = 1 << 7,
+};
+
+struct mpdk_port_info {
+	char driver[64];
+	struct rte_device *device;
+	uint32_t offloads;
+	uint32_t interface_index;
+	uint32_t max_packet_bytes;
+	uint16_t min_mtu;
+	/* Already what a frame's length limit leaves. */
+	uint16_t max_mtu;
+	uint16_t max_receive_queues;
+	uint16_t max_transmit_queues;
+	uint16_t max_segments;
+	bool hashes_tcp;
+};
+
+struct mpdk_port_setup {
+	uint32_t offloads;
+	uint16_t queues;
+	uint16_t mtu;
+	bool hash;
+	bool interrupts;
+};
+
+struct mpdk_port_counts {
+	uint64_t receive_missed;
+	uint64_t receive_errors;
+	uint64_t receive_no_buffer;
+	uint64_t transmit_errors;
+};
+
+/* Attaches a device by its devargs ("net_tap0,iface=x"). */
+int mpdk_device_attach(const char *devargs);
+int mpdk_device_detach(struct rte_device *device);
+int mpdk_port_by_name(const char *name, uint16_t *port);
+int mpdk_port_info(uint16_t port, struct mpdk_port_info *info);
+int mpdk_port_configure(uint16_t port, const struct mpdk_port_setup *setup);
+/* Rounds to what the port takes. */
+int mpdk_port_adjust_descriptors(uint16_t port, uint16_t *receive, uint16_t *transmit);
+int mpdk_port_receive_queue(uint16_t port, uint16_t queue, uint16_t descriptors,
+			    struct rte_mempool *pool);
+int mpdk_port_transmit_queue(uint16_t port, uint16_t queue, uint16_t descriptors);
+int mpdk_port_set_mtu(uint16_t port, uint16_t mtu);
+int mpdk_port_mac(uint16_t port, uint8_t mac[6]);
+int mpdk_port_set_mac(uint16_t port, const uint8_t mac[6]);
+int mpdk_port_start(uint16_t port);
+int mpdk_port_stop(uint16_t port);
+int mpdk_port_close(uint16_t port);
+int mpdk_port_promiscuous(uint16_t port);
+int mpdk_port_all_multicast(uint16_t port);
+/* 1 up, 0 down. */
+int mpdk_port_link(uint16_t port);
+int mpdk_port_counts(uint16_t port, struct mpdk_port_counts *counts);
+int mpdk_port_interrupt_fd(uint16_t port, uint16_t queue);
+int mpdk_port_interrupt_enable(uint16_t port, uint16_t queue);
+int mpdk_port_interrupt_disable(uint16_t port, uint16_t queue);
+
+#endif

@@ -1,0 +1,30 @@
+//! Threads known to DPDK.
+
+use super::{Eal, Errno, Error, ffi};
+use std::marker::PhantomData;
+
+/// Makes the thread that created it known to DPDK until it is dropped.
+#[derive(Debug)]
+pub struct ThreadRegistration {
+    ours: bool,
+    _eal: Eal,
+    /// It means this thread, so it stays in it.
+    _thread: PhantomData<*const ()>,
+}
+
+impl ThreadRegistration {
+    pub(super) fn new(eal: &Eal) -> Result<Self, Error> {
+        // SAFETY: DPDK runs.
+        let known = Errno::check(unsafe { ffi::mpdk_thread_register() }).map_err(Error::Thread)?;
+        Ok(Self { ours: known == 0, _eal: eal.clone(), _thread: PhantomData })
+    }
+}
+
+impl Drop for ThreadRegistration {
+    fn drop(&mut self) {
+        if self.ours {
+            // SAFETY: this thread registered itself; DPDK still runs.
+            unsafe { ffi::mpdk_thread_unregister() };
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The packet memory of a running endpoint.
+
+use super::gauge::Share;
+use crate::base::{HeapPacket, Packet};
+use crate::shm::ArenaSlice;
+
+/// Bytes by reference, wherever they lie.
+#[derive(Debug)]
+pub enum Bytes<D> {
+    /// A frame in a device's buffer.
+    Device(D, Share),
+    /// A received frame that was copied, because device buffers ran short.
+    Heap(HeapPacket, Share),
+    /// What a client wrote into its transmit arena.
+    Arena(ArenaSlice),
+}
+
+impl<D: Packet> Packet for Bytes<D> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Device(packet, _) => packet.len(),
+            Self::Heap(packet, _) => packet.len(),
+            Self::Arena(slice) => slice.len(),
+        }
+    }
+
+    fn head(&self) -> &[u8] {
+        match self {
+            Self::Device(packet, _) => packet.head(),
+            Self::Heap(packet, _) => packet.head(),
+            Self::Arena(slice) => slice.head(),
+        }
+    }
+
+    fn for_each_piece(&self, visit: &mut dyn FnMut(&[u8])) {
+        match self {
+            Self::Device(packet, _) => packet.for_each_piece(visit),
+            Self::Heap(packet, _) => packet.for_each_piece(visit),
+            Self::Arena(slice) => slice.for_each_piece(visit),
+        }
+    }
+
+    fn share(&self) -> Self {
+        match self {
+            Self::Device(packet, share) => Self::Device(packet.share(), share.clone()),
+            Self::Heap(packet, share) => Self::Heap(packet.share(), share.clone()),
+            Self::Arena(slice) => Self::Arena(slice.share()),
+        }
+    }
+
+    fn trim_front(&mut self, count: usize) {
+        match self {
+            Self::Device(packet, _) => packet.trim_front(count),
+            Self::Heap(packet, _) => packet.trim_front(count),
+            Self::Arena(slice) => slice.trim_front(count),
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        match self {
+            Self::Device(packet, _) => packet.truncate(len),
+            Self::Heap(packet, _) => packet.truncate(len),
+            Self::Arena(slice) => slice.truncate(len),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One core's engine and a turn of its loop.
+
+use super::clock;
+use super::host::Host;
+use super::poll::PollSet;
+use super::ports::Ports;
+use super::signal::Signal;
+use super::start::Arrival;
+use super::world::World;
+use super::{Report, Settings, StartError};
+use crate::base::{Counters, Instant, Random};
+use crate::device::Device;
+use crate::endpoint::EndpointConfig;
+use crate::shm::{ClientSlot, Server};
+use std::sync::Arc;
+
+/// One core's engine: its ports, its endpoint and its clients.
+///
+/// Fields are dropped in order: clients hear of the end first, and packets go
+/// back before the ports that they came from.
+#[derive(Debug)]
+pub struct Engine<D: Device> {
+    pub(super) server: Server,
+    pub(super) host: Host<D::Packet>,
+    pub(super) ports: Ports<D>,
+    pub(super) settings: Settings,
+    pub(super) signal: Arc<Signal<Arrival>>,
+    pub(super) poll_set: PollSet,
+}
+
+impl<D: Device> Engine<D> {
+    /// An engine over `ports`, which are the ports of `endpoint` in that order.
+    ///
+    /// # Errors
+    /// If the two do not agree, the configuration contradicts itself, or the
+    /// system gives neither randomness nor descriptors.
+    pub fn new(settings: Settings, endpoint: EndpointConfig, ports: Vec<D>) -> Result<Self, StartError> {
+        let random = clock::random().map_err(StartError::System)?;
+        Self::with_world(settings, endpoint, ports, World::new(clock::now(), random))
+    }
+
+    /// An engine whose time begins at `now` and whose chance is `random`: the
+    /// same turns give the same frames.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn reproducible(
+        settings: Settings,
+        endpoint: EndpointConfig,
+        ports: Vec<D>,
+        now: Instant,
+        random: Random,
+    ) -> Result<Self, StartError> {
+        Self::with_world(settings, endpoint, ports, World::new(now, random))
+    }
+
+    fn with_world(
+        settings: Settings,
+        endpoint: EndpointConfig,
+        ports: Vec<D>,
+        world: World,
+    ) -> Result<Self, StartError> {
+        if endpoint.ports.len() != ports.len() {
+            return Err(StartError::Ports { configured: endpoint.ports.len(), opened: ports.len() });
+        }
+        Ok(Self {
+            server: Server::new(settings.clients),
+            host: Host::new(endpoint, world)?,
+            ports: Ports::new(ports, &settings),
+            signal: Signal::new().map_err(StartError::System)?,
+            poll_set: PollSet::default(),
+            settings,
+        })
+    }
+
+    /// Serves one more client. A slot that is one too many is dropped, by which
+    /// the client hears that it has no engine.
+    pub fn add_client(&mut self, slot: ClientSlot) {
+        match self.server.add(slot) {
+            Ok(client) => tracing::debug!(client = client.0, "a client is attached"),
+            Err(_) => tracing::warn!(limit = self.settings.clients, "a client is refused: too many"),
+        }
+    }
+
+    /// One turn of the loop: everything that is there to do at `now`, in
+    /// bounded portions. Returns whether there was anything.
+    pub fn turn(&mut self, now: Instant) -> bool {
+        let Self { server, host, ports, settings, .. } = self;
+        host.world.now = now;
+        if ports.check_links(&mut host.endpoint, &mut host.world.cx(), settings.link_interval) {
+            // While the loop never sleeps, dead clients are noticed here.
+            server.cancel_sleep();
+        }
+        let mut work = ports.receive(&mut host.endpoint, &mut host.world.cx());
+        work += host.take_requests(server);
+        host.remove_gone(server);
+        host.endpoint.handle_timeouts(&mut host.world.cx());
+        work += host.take_events(server);
+        work += host.deliver(server);
+        host.endpoint.poll_transmit(&mut host.world.cx(), ports);
+        work += ports.flush();
+        server
+            .flush(|client, violation| tracing::warn!(client = client.0, %violation, "a client is detached"));
+        work > 0
+    }
+
+    /// What was counted so far.
+    pub fn report(&self) -> Report {
+        let mut counters: Counters = self.host.world.counters.clone();
+        for (outcome, count) in self.ports.refused().non_zero() {
+            counters.add(outcome, count);
+        }
+        Report { counters, ports: self.ports.statistics() }
+    }
+
+    /// How many connections the clients have.
+    pub fn connection_count(&self) -> usize {
+        self.host.connections.len()
+    }
+}

@@ -1,0 +1,91 @@
+//! Received bytes on their way to the clients, and the ends behind them.
+
+use super::Bytes;
+use super::connections::{Finish, Held, Stage};
+use super::host::Host;
+use crate::base::{ConnectionId, Packet};
+use crate::endpoint::Endpoint;
+use crate::shm::{ClientSlot, Server};
+
+/// Packets of one connection before it is the next one's turn.
+const PACKETS_PER_CONNECTION: usize = 64;
+/// Connections served in one turn of the loop.
+const CONNECTIONS_PER_TURN: usize = 64;
+
+/// How far a connection's bytes came.
+enum Progress {
+    /// There are none left.
+    Drained,
+    /// There may be more.
+    More,
+    /// The client has no room for more; its slot says when it has.
+    Held,
+}
+
+impl<D: Packet> Host<D> {
+    /// Copies what was received to the clients. Returns how many connections
+    /// were served.
+    pub(super) fn deliver(&mut self, server: &mut Server) -> usize {
+        let turns = self.connections.noted().min(CONNECTIONS_PER_TURN);
+        for served in 0..turns {
+            let Some(id) = self.connections.next_noted() else { return served };
+            self.deliver_to(server, id);
+        }
+        turns
+    }
+
+    fn deliver_to(&mut self, server: &mut Server, id: ConnectionId) {
+        let Some(held) = self.connections.get_mut(id) else { return };
+        // Who becomes known later is noted again then.
+        let Stage::Told = held.stage else { return };
+        let Some(slot) = server.get_mut(held.client) else { return };
+        let (progress, copied_bytes) = copy(&mut self.endpoint, held, slot, id);
+        if copied_bytes > 0 {
+            // From here on the client's receive blocks bound what it holds.
+            self.endpoint.consumed(id, copied_bytes);
+        }
+        match progress {
+            Progress::Held => {}
+            Progress::More => self.connections.note(id, |_| {}),
+            Progress::Drained => self.tell_end(server, id),
+        }
+    }
+
+    /// Every byte is copied: the client hears of an end that waited for this.
+    fn tell_end(&mut self, server: &mut Server, id: ConnectionId) {
+        let Some(held) = self.connections.get_mut(id) else { return };
+        let Some(slot) = server.get_mut(held.client) else { return };
+        if held.finish == Finish::Owed {
+            held.finish = Finish::Told;
+            slot.received_fin(id);
+        }
+        if let Some(reason) = held.closed {
+            slot.closed(id, reason);
+            self.connections.remove(id);
+            self.endpoint.release(&mut self.world.cx(), id);
+        }
+    }
+}
+
+/// Copies a connection's next packets to its client; returns how many bytes.
+fn copy<D: Packet>(
+    endpoint: &mut Endpoint<Bytes<D>>,
+    held: &mut Held<Bytes<D>>,
+    slot: &mut ClientSlot,
+    id: ConnectionId,
+) -> (Progress, usize) {
+    let mut copied_bytes = 0;
+    for _ in 0..PACKETS_PER_CONNECTION {
+        let Some(mut packet) = held.rest.take().or_else(|| endpoint.read(id)) else {
+            return (Progress::Drained, copied_bytes);
+        };
+        let taken = slot.copy_in(id, &packet);
+        copied_bytes += taken;
+        if taken < packet.len() {
+            packet.trim_front(taken);
+            held.rest = Some(packet);
+            return (Progress::Held, copied_bytes);
+        }
+    }
+    (Progress::More, copied_bytes)
+}

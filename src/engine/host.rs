@@ -1,0 +1,109 @@
+//! One core's endpoint and what its clients have of it.
+
+use super::Bytes;
+use super::connections::{Connections, Stage};
+use super::waiting::Listeners;
+use super::world::World;
+use crate::base::{ConnectionId, Context, ListenerId, Outcome, Packet};
+use crate::endpoint::{CloseReason, ConfigError, Endpoint, EndpointConfig};
+use crate::shm::{ClientId, Reason, Server};
+
+/// The endpoint, and whose its connections and listeners are.
+#[derive(Debug)]
+pub(super) struct Host<D> {
+    pub(super) world: World,
+    pub(super) connections: Connections<Bytes<D>>,
+    pub(super) listeners: Listeners,
+    pub(super) endpoint: Endpoint<Bytes<D>>,
+    /// MPTCP is spoken, on every connection.
+    pub(super) mptcp_enabled: bool,
+}
+
+impl<D: Packet> Host<D> {
+    /// # Errors
+    /// If the configuration contradicts itself.
+    pub(super) fn new(config: EndpointConfig, mut world: World) -> Result<Self, ConfigError> {
+        let mptcp_enabled = config.mptcp.enabled;
+        let endpoint = Endpoint::new(config, &mut world.cx())?;
+        let (connections, listeners) = (Connections::new(), Listeners::new());
+        Ok(Self { world, connections, listeners, endpoint, mptcp_enabled })
+    }
+
+    /// Ends whatever belongs to clients that are gone, or that broke the
+    /// contract.
+    pub(super) fn remove_gone(&mut self, server: &mut Server) {
+        loop {
+            let gone = server.gone().next();
+            let Some((client, mut slot)) = gone.and_then(|gone| Some((gone, server.remove(gone)?))) else {
+                return;
+            };
+            match slot.next_request() {
+                Ok(_) => self.remove_client(client, Endpoint::release),
+                Err(violation) => {
+                    tracing::warn!(client = client.0, %violation, "a client is detached");
+                    self.remove_client(client, Endpoint::abort);
+                }
+            }
+        }
+    }
+
+    fn remove_client(
+        &mut self,
+        client: ClientId,
+        end: impl Fn(&mut Endpoint<Bytes<D>>, &mut Context<'_>, ConnectionId),
+    ) {
+        for listener in self.listeners.remove_client(client) {
+            self.endpoint.close_listener(&mut self.world.cx(), listener);
+        }
+        for connection in self.connections.remove_client(client) {
+            end(&mut self.endpoint, &mut self.world.cx(), connection);
+        }
+    }
+
+    /// Tells clients of accepted connections that waited for room.
+    pub(super) fn admit_waiting(&mut self, server: &mut Server) {
+        let Self { listeners, connections, endpoint, world, .. } = self;
+        listeners.admit_waiting(|listener, client, id| {
+            // Gone meanwhile: nothing to wait for.
+            if connections.get_mut(id).is_none() {
+                return true;
+            }
+            let Some(info) = endpoint.info(id) else {
+                connections.remove(id);
+                endpoint.release(&mut world.cx(), id);
+                return true;
+            };
+            let Some(slot) = server.get_mut(client) else { return true };
+            let told = slot.accepted(listener, id, info.tuple.local, info.tuple.remote);
+            if told {
+                connections.note(id, |held| held.stage = Stage::Told);
+            }
+            told
+        });
+    }
+
+    /// A listener's client is told of a new connection, now or when it has room.
+    pub(super) fn welcome(&mut self, server: &mut Server, listener: ListenerId, id: ConnectionId) {
+        let Some(client) = self.listeners.client(listener) else {
+            return self.endpoint.abort(&mut self.world.cx(), id);
+        };
+        if !self.listeners.wait(listener, id) {
+            self.world.cx().count(Outcome::TcpListenOverflow);
+            return self.endpoint.abort(&mut self.world.cx(), id);
+        }
+        self.connections.insert(id, client, Stage::Waiting);
+        self.admit_waiting(server);
+    }
+}
+
+/// Why a connection is closed, in the words of the contract.
+pub(super) const fn reason_of(reason: CloseReason) -> Reason {
+    match reason {
+        CloseReason::Finished => Reason::NONE,
+        CloseReason::Reset | CloseReason::FastClosed => Reason::RESET,
+        CloseReason::Refused => Reason::REFUSED,
+        CloseReason::TimedOut => Reason::TIMED_OUT,
+        CloseReason::Unreachable => Reason::UNREACHABLE,
+        CloseReason::Aborted => Reason::ABORTED,
+    }
+}

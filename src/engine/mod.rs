@@ -1,0 +1,60 @@
+//! ONE core's loop, which joins ports, the endpoint and its clients.
+//!
+//! [`start`] runs an [`Engine`] on a thread of its own and gives the
+//! [`EndpointHandle`] by which clients are attached and the engine is stopped.
+//!
+//! # A turn
+//!
+//! A burst of frames from each port goes into the endpoint; a batch of each
+//! client's requests becomes verbs; what is due is done; the endpoint's events
+//! become completions; received bytes are copied to clients that have room;
+//! what there is to send goes to the ports, as far as they have room; ports are
+//! flushed and clients woken. Every portion is bounded, so that neither a
+//! stranger nor a client can keep the others waiting.
+//!
+//! # Idling
+//!
+//! A turn that found nothing to do is repeated for [`Settings::spin`]. Then the
+//! engine arms its ports' wake-ups, tells its clients that it is about to
+//! sleep, looks once more, and sleeps until a frame, a client, a deadline or
+//! another thread wakes it.
+//!
+//! # Trust
+//!
+//! A client's requests are checked by its slot before they come here. A client
+//! that is gone has its connections closed as the kernel would close them; one
+//! that broke the contract has them aborted. Should the engine itself die, its
+//! slots are dropped while the thread unwinds, by which every client hears it.
+
+mod bytes;
+mod clock;
+mod connections;
+mod core;
+mod delivery;
+mod describe;
+mod events;
+mod gauge;
+mod host;
+mod intake;
+#[allow(unsafe_code)]
+mod poll;
+mod ports;
+mod requests;
+mod run;
+mod settings;
+mod signal;
+mod start;
+mod waiting;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::core::Engine;
+pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};
+pub use bytes::Bytes;
+pub use gauge::Share;
+pub use settings::Settings;
+pub use start::{
+    AttachError, EndpointHandle, EngineConfig, EngineDied, Opened, Report, StartError, StopHandle, start,
+};

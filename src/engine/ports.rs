@@ -1,0 +1,142 @@
+//! The ports of one core: bursts in, frames out, links that come and go.
+
+use super::intake::Intake;
+use super::{Bytes, Settings};
+use crate::base::{
+    Context, Counters, Duration, FrameSink, Instant, Outcome, PortIndex, ReceiveMeta, TransmitFrame,
+};
+use crate::device::{Device, DeviceStatistics};
+use crate::endpoint::Endpoint;
+use std::os::fd::RawFd;
+
+/// All ports, in the order of [`PortIndex`].
+#[derive(Debug)]
+pub(super) struct Ports<D: Device> {
+    devices: Vec<D>,
+    /// Filled anew with each burst.
+    burst: Vec<(D::Packet, ReceiveMeta)>,
+    intake: Intake,
+    /// Each port's room when nothing is queued.
+    free_room: Vec<usize>,
+    /// What the ports did not take.
+    refused: Counters,
+    links_due: Instant,
+    /// Frames sent since the last flush.
+    sent: usize,
+}
+
+impl<D: Device> Ports<D> {
+    pub(super) fn new(devices: Vec<D>, settings: &Settings) -> Self {
+        Self {
+            free_room: devices.iter().map(Device::room).collect(),
+            devices,
+            burst: Vec::new(),
+            intake: Intake::new(settings),
+            refused: Counters::new(),
+            links_due: Instant::ZERO,
+            sent: 0,
+        }
+    }
+
+    /// One burst of each port, into the endpoint. Returns how many frames came.
+    pub(super) fn receive(
+        &mut self,
+        endpoint: &mut Endpoint<Bytes<D::Packet>>,
+        cx: &mut Context<'_>,
+    ) -> usize {
+        let mut received = 0;
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            received += device.receive(&mut self.burst);
+            for (frame, meta) in self.burst.drain(..) {
+                match self.intake.take(frame) {
+                    Some(frame) => endpoint.handle_frame(cx, PortIndex(index as u8), frame, meta),
+                    None => cx.count(Outcome::PacketPoolEmpty),
+                }
+            }
+        }
+        received
+    }
+
+    /// Hands what was sent to the wires. Returns how many frames were sent
+    /// since the last time.
+    pub(super) fn flush(&mut self) -> usize {
+        self.devices.iter_mut().for_each(Device::flush);
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Tells the endpoint which links changed, every `interval`. Returns whether
+    /// it was time.
+    pub(super) fn check_links(
+        &mut self,
+        endpoint: &mut Endpoint<Bytes<D::Packet>>,
+        cx: &mut Context<'_>,
+        interval: Duration,
+    ) -> bool {
+        if cx.now < self.links_due {
+            return false;
+        }
+        self.links_due = cx.now + interval;
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            // The endpoint ignores what is no change.
+            endpoint.handle_link(cx, PortIndex(index as u8), device.link_up());
+        }
+        true
+    }
+
+    /// When the links are looked at next.
+    pub(super) const fn links_due(&self) -> Instant {
+        self.links_due
+    }
+
+    /// Asks every port for a wake-up. `true`: frames are already there.
+    pub(super) fn arm(&mut self) -> bool {
+        // Every port is armed, even if an earlier one has frames: `disarm`
+        // follows for all.
+        self.devices.iter_mut().fold(false, |waiting, device| device.arm_wake() | waiting)
+    }
+
+    /// Ends what `arm` began.
+    pub(super) fn disarm(&mut self) {
+        self.devices.iter_mut().for_each(Device::disarm_wake);
+    }
+
+    /// What to wait on for frames.
+    pub(super) fn wake_fds(&self) -> impl Iterator<Item = RawFd> + '_ {
+        self.devices.iter().filter_map(Device::wake_fd)
+    }
+
+    /// Whether a port has to be looked at now and then: it cannot wake anybody,
+    /// or holds frames.
+    pub(super) fn needs_polling(&self) -> bool {
+        self.is_backed_up() || self.devices.iter().any(|device| device.wake_fd().is_none())
+    }
+
+    /// Whether a port holds frames that its wire has not taken yet.
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.devices.iter().zip(&self.free_room).any(|(device, &free)| device.room() < free)
+    }
+
+    /// What the ports did not take.
+    pub(super) const fn refused(&self) -> &Counters {
+        &self.refused
+    }
+
+    /// Each port's own counts.
+    pub(super) fn statistics(&self) -> Vec<DeviceStatistics> {
+        self.devices.iter().map(Device::statistics).collect()
+    }
+}
+
+impl<D: Device> FrameSink<Bytes<D::Packet>> for Ports<D> {
+    fn room(&self, port: PortIndex) -> usize {
+        self.devices.get(usize::from(port.0)).map_or(0, Device::room)
+    }
+
+    fn send(&mut self, frame: TransmitFrame<'_, Bytes<D::Packet>>) {
+        let Some(device) = self.devices.get_mut(usize::from(frame.port.0)) else { return };
+        match device.transmit(frame) {
+            Ok(()) => self.sent += 1,
+            Err(refusal) => self.refused.add(refusal.outcome(), 1),
+        }
+    }
+}

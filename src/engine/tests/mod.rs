@@ -1,0 +1,8 @@
+//! Two engines, joined by wires in memory, each with real clients.
+
+mod bulk;
+mod clients;
+mod connections;
+mod pair;
+mod raw;
+mod threads;

@@ -1,0 +1,257 @@
+//! Engines on threads of their own: sleeping, waking, stopping, dying.
+
+use super::pair::{endpoint_config, run, server, small_region, wires};
+use crate::base::{Duration, Outcome, Packet, ReceiveMeta, TransmitFrame};
+use crate::device::{Capabilities, Device, DeviceStatistics, MemoryDevice, Refusal};
+use crate::engine::{EndpointHandle, EngineConfig, Opened, Settings, StartError, start};
+use crate::shm;
+use mpdk_client::{Context, Listener, Stream};
+use std::io::ErrorKind;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration as StdDuration, Instant as StdInstant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A device that counts how often it is looked at, and breaks on demand.
+#[derive(Debug)]
+struct Watched {
+    inner: MemoryDevice,
+    watch: Arc<Watch>,
+}
+
+#[derive(Debug, Default)]
+struct Watch {
+    looks: AtomicU64,
+    breaks: AtomicBool,
+    sleepless: AtomicBool,
+}
+
+impl Device for Watched {
+    type Packet = <MemoryDevice as Device>::Packet;
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+    fn mac(&self) -> [u8; 6] {
+        self.inner.mac()
+    }
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+    fn link_up(&mut self) -> bool {
+        self.inner.link_up()
+    }
+    fn receive(&mut self, out: &mut Vec<(Self::Packet, ReceiveMeta)>) -> usize {
+        self.watch.looks.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.watch.breaks.load(Ordering::Relaxed), "broken on demand");
+        self.inner.receive(out)
+    }
+    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+        self.inner.transmit(frame)
+    }
+    fn room(&self) -> usize {
+        self.inner.room()
+    }
+    fn flush(&mut self) {
+        self.inner.flush();
+    }
+    fn wake_fd(&self) -> Option<RawFd> {
+        self.inner.wake_fd().filter(|_| !self.watch.sleepless.load(Ordering::Relaxed))
+    }
+    fn arm_wake(&mut self) -> bool {
+        self.inner.arm_wake()
+    }
+    fn disarm_wake(&mut self) {
+        self.inner.disarm_wake();
+    }
+    fn statistics(&self) -> DeviceStatistics {
+        self.inner.statistics()
+    }
+}
+
+/// Two engines on two threads.
+struct Running {
+    left: EndpointHandle,
+    right: EndpointHandle,
+    watch: Arc<Watch>,
+}
+
+fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, spin: Duration) -> EndpointHandle {
+    let settings = Settings { spin, stop_grace: Duration::from_millis(500), ..Settings::default() };
+    let watch = Arc::clone(watch);
+    let open = move || {
+        let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
+        let ports: Vec<_> = devices.into_iter().map(watched).collect();
+        Ok(Opened { endpoint: endpoint_config(side, &ports), ports })
+    };
+    start(EngineConfig { settings, core: None }, open).unwrap()
+}
+
+impl Running {
+    fn new(spin: Duration) -> Self {
+        let (left, right) = wires(2);
+        let watch = Arc::new(Watch::default());
+        let (left, right) = (engine(1, left, &watch, spin), engine(2, right, &Arc::default(), spin));
+        Self { left, right, watch }
+    }
+
+    fn contexts(&self) -> (Context, Context) {
+        let attach = |handle: &EndpointHandle| {
+            Context::spawn(handle.attach(&small_region(), shm::Limits::default()).unwrap()).unwrap()
+        };
+        (attach(&self.left), attach(&self.right))
+    }
+}
+
+async fn connect(left: &Context, right: &Context) -> (Stream, Stream, Listener) {
+    let listener = Listener::bind(right, server()).await.unwrap();
+    let (connected, accepted) = tokio::join!(Stream::connect(left, server()), listener.accept());
+    (connected.unwrap(), accepted.unwrap(), listener)
+}
+
+async fn ping(from: &mut Stream, to: &mut Stream, count: usize) {
+    for number in 0..count {
+        from.write_all(&[number as u8]).await.unwrap();
+        let mut byte = [0];
+        to.read_exact(&mut byte).await.unwrap();
+        assert_eq!(byte[0], number as u8);
+    }
+}
+
+/// Waits until the engine makes only a few turns in a while.
+fn wait_for_sleep(watch: &Watch) {
+    let begin = StdInstant::now();
+    loop {
+        let before = watch.looks.load(Ordering::Relaxed);
+        std::thread::sleep(StdDuration::from_millis(250));
+        // Two looks at each of two ports for each time that the links are due,
+        // and some for a timer.
+        if watch.looks.load(Ordering::Relaxed) - before <= 32 {
+            return;
+        }
+        assert!(begin.elapsed().as_secs() < 30, "the engine does not go to sleep");
+    }
+}
+
+#[test]
+fn an_idle_engine_sleeps_and_wakes() {
+    for spin in [Duration::ZERO, Duration::from_micros(200)] {
+        run(async move {
+            let running = Running::new(spin);
+            let (left, right) = running.contexts();
+            let (mut connected, mut accepted, _listener) = connect(&left, &right).await;
+            for _ in 0..2 {
+                // In both directions: a client wakes one engine, a frame the other.
+                ping(&mut connected, &mut accepted, 100).await;
+                ping(&mut accepted, &mut connected, 100).await;
+                wait_for_sleep(&running.watch);
+            }
+            drop((connected, accepted));
+        });
+    }
+}
+
+#[test]
+fn ports_that_cannot_wake_are_polled() {
+    run(async {
+        let running = Running::new(Duration::ZERO);
+        running.watch.sleepless.store(true, Ordering::Relaxed);
+        let (left, right) = running.contexts();
+        let (mut connected, mut accepted, _listener) = connect(&left, &right).await;
+        ping(&mut accepted, &mut connected, 20).await;
+    });
+}
+
+#[test]
+fn a_stop_ends_connections_in_order_and_tells_the_clients() {
+    run(async {
+        let running = Running::new(Duration::from_micros(50));
+        let (left, right) = running.contexts();
+        let (mut connected, mut accepted, _listener) = connect(&left, &right).await;
+        let text = vec![9; 100_000];
+        let writing = connected.write_all(&text);
+        let reading = async {
+            let mut received = vec![0; text.len()];
+            accepted.read_exact(&mut received).await.map(|_| received)
+        };
+        let (written, received) = tokio::join!(writing, reading);
+        written.unwrap();
+        assert!(received.unwrap() == text);
+        connected.write_all(b"farewell").await.unwrap();
+        let report = tokio::task::spawn_blocking(|| running.left.stop()).await.unwrap().unwrap();
+        assert!(report.counters.get(Outcome::FrameReceived) > 0);
+        assert_eq!(report.ports.len(), 2);
+        assert!(report.ports.iter().all(|port| port.transmitted_frames > 0));
+        let mut received = Vec::new();
+        accepted.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, b"farewell");
+        assert!(connected.read(&mut [0]).await.is_err());
+        while !left.is_engine_gone() {
+            tokio::task::yield_now().await;
+        }
+        assert!(Stream::connect(&left, server()).await.is_err());
+    });
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_peer_that_is_gone() {
+    run(async {
+        let running = Running::new(Duration::ZERO);
+        let (left, right) = running.contexts();
+        let (mut connected, accepted, _listener) = connect(&left, &right).await;
+        let Running { left: left_engine, right: right_engine, .. } = running;
+        // It dies without a FIN: nobody acknowledges what follows.
+        drop(accepted);
+        drop(right_engine);
+        // Refusal or success: either engine may be first.
+        let _ = connected.write_all(&[1; 1000]).await;
+        let begin = StdInstant::now();
+        let stopped = tokio::task::spawn_blocking(|| left_engine.stop()).await.unwrap();
+        assert!(stopped.is_ok());
+        assert!(begin.elapsed() < StdDuration::from_secs(5), "it took {:?}", begin.elapsed());
+    });
+}
+
+#[test]
+fn clients_hear_of_an_engine_that_dies() {
+    run(async {
+        let running = Running::new(Duration::ZERO);
+        let (left, right) = running.contexts();
+        let (mut connected, accepted, _listener) = connect(&left, &right).await;
+        running.watch.breaks.store(true, Ordering::Relaxed);
+        assert!(connected.read(&mut [0]).await.is_err());
+        let late = running.left.attach(&small_region(), shm::Limits::default());
+        let Running { left: dead, .. } = running;
+        let died = tokio::task::spawn_blocking(|| dead.wait()).await.unwrap().unwrap_err();
+        assert_eq!(died.0, "broken on demand");
+        if let Ok(late) = late {
+            let late = Context::spawn(late).unwrap();
+            assert!(Stream::connect(&late, server()).await.is_err());
+        }
+        drop(accepted);
+    });
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    type Open = fn() -> Result<Opened<MemoryDevice>, Box<dyn std::error::Error + Send + Sync>>;
+    let begin = |open: Open| start(EngineConfig::default(), open).map(drop).unwrap_err();
+    let error = begin(|| Err("no such card".into()));
+    assert!(matches!(error, StartError::Open(_)));
+    assert_eq!(error.to_string(), "no such card");
+    let error = begin(|| {
+        let (ports, _) = wires(2);
+        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports })
+    });
+    assert_eq!(error.to_string(), "1 ports are configured, 2 were opened");
+    let error = begin(|| Ok(Opened { endpoint: endpoint_config::<MemoryDevice>(1, &[]), ports: Vec::new() }));
+    assert!(matches!(error, StartError::Endpoint(_)));
+    let error = begin(|| panic!("a defect"));
+    assert!(matches!(&error, StartError::Died(text) if text == "a defect"), "{error:?}");
+    let core = EngineConfig { core: Some(100_000), ..EngineConfig::default() };
+    let error = start::<MemoryDevice, _>(core, || Err("unused".into())).unwrap_err();
+    assert!(matches!(error, StartError::Core(100_000)));
+    let kind = std::io::Error::other(error).kind();
+    assert_eq!(kind, ErrorKind::Other);
+}

@@ -1,0 +1,29 @@
+//! A live network for tests: namespaces, links, the kernel's MPTCP as a peer,
+//! its counters, captures. Everything made here is gone when it is dropped.
+//!
+//! Every test program includes the whole of it and uses a part.
+#![allow(dead_code, unused_imports)]
+
+mod capture;
+mod counters;
+mod file;
+mod kernel_mptcp;
+mod link;
+mod namespace;
+mod pair;
+mod process;
+mod root;
+mod sockets;
+mod wait;
+
+pub use capture::Capture;
+pub use counters::Counters;
+pub use file::{RandomFile, sha256_of};
+pub use kernel_mptcp::{MptcpInfo, kernel_mptcp_connect, kernel_mptcp_listener, mptcp_info};
+pub use link::{LinkBytes, adopt_tap, veth_pair};
+pub use namespace::Namespace;
+pub use pair::KernelPair;
+pub use process::{Process, program, run};
+pub use root::is_root;
+pub use sockets::{Socket, mptcp_sockets, subflows};
+pub use wait::{DEADLINE, wait_for, wait_until};
