@@ -34,6 +34,8 @@ impl Site {
             // The device stays when the endpoint goes, and has its address when it comes.
             site.kernel.ip(&["tuntap", "add", "mode", "tap", "multi_queue", "name", device]);
             site.kernel.add_address(device, &format!("10.79.{number}.1/24"));
+            // No duplicate address detection: the address is wanted at once.
+            site.kernel.ip(&["address", "add", &format!("fd79:{number}::1/64"), "dev", device, "nodad"]);
         }
         std::fs::write(site.path("config.toml"), site.config()).unwrap();
         site
@@ -43,7 +45,7 @@ impl Site {
         let port = |number: usize| {
             format!(
                 "[[port]]\nname = \"link{number}\"\ndevice = \"net_tap{},iface={}\"\n\
-                 addresses = [\"10.79.{number}.2/24\"]\n\n",
+                 addresses = [\"10.79.{number}.2/24\", \"fd79:{number}::2/64\"]\n\n",
                 number - 1,
                 LINKS[number - 1]
             )
@@ -65,8 +67,12 @@ impl Site {
     }
 
     fn serve(&self, root: &Path) -> Process {
+        self.serve_at("0.0.0.0:5555", root)
+    }
+
+    fn serve_at(&self, listen: &str, root: &Path) -> Process {
         let mut command = self.mpdk("serve");
-        command.args(["--listen", "0.0.0.0:5555", "--root"]).arg(root);
+        command.args(["--listen", listen, "--root"]).arg(root);
         let mut server = Process::start(&mut command);
         server.wait_for_text("serving", DEADLINE);
         server
@@ -75,7 +81,11 @@ impl Site {
     /// Asks the endpoint's server for a file from the kernel. The link may still
     /// be coming up.
     fn connect(&self) -> TcpStream {
-        let server: SocketAddr = "10.79.1.2:5555".parse().unwrap();
+        self.connect_to("10.79.1.2:5555")
+    }
+
+    fn connect_to(&self, server: &str) -> TcpStream {
+        let server: SocketAddr = server.parse().unwrap();
         let mut connected = None;
         wait_until("the endpoint's server", DEADLINE, || {
             connected = kernel_mptcp_connect(&self.kernel, None, server).ok();
@@ -169,6 +179,143 @@ fn a_download_from_the_kernel_survives_the_loss_of_a_link() {
     assert_eq!(sha256_of(std::fs::File::open(&output).unwrap()).unwrap(), file);
     // What the first link had not brought came over the second.
     assert!(carried(LINKS[1]) > file.bytes / 4);
+}
+
+/// Asks for the file on an open connection and checks what comes.
+fn download(stream: &mut TcpStream, file: &RandomFile) {
+    request(stream, "/file");
+    assert!(read_head(stream).starts_with("HTTP/1.1 200"));
+    assert_eq!(sha256_of(stream).unwrap(), *file);
+}
+
+/// No counter of the kernel says that something went wrong.
+fn assert_clean(kernel: &Namespace) {
+    let counters = Counters::of(kernel);
+    for bad in [
+        "MPTcpExtMPCapableFallbackACK",
+        "MPTcpExtMPCapableFallbackSYNACK",
+        "MPTcpExtMPJoinSynAckHMacFailure",
+        "MPTcpExtMPJoinAckHMacFailure",
+        "MPTcpExtDSSNotMatching",
+        "MPTcpExtDataCsumErr",
+        "MPTcpExtMPFailRx",
+        "MPTcpExtMPFailTx",
+        "MPTcpExtInfiniteMapRx",
+        "TcpExtTCPAbortOnTimeout",
+    ] {
+        assert_eq!(counters.get(bad), 0, "{bad}");
+    }
+}
+
+#[test]
+fn two_subflows_over_ipv6() {
+    if !is_root("two_subflows_over_ipv6") {
+        return;
+    }
+    let site = Site::new("six");
+    let file = RandomFile::write(&site.path("file"), TRANSFER_BYTES / 4, 3);
+    let _server = site.serve_at("[::]:5555", site.folder.path());
+    let mut stream = site.connect_to("[fd79:1::2]:5555");
+    wait_until("the second subflow", DEADLINE, || mptcp_info(&stream).unwrap().subflows == 1);
+    download(&mut stream, &file);
+    assert_clean(&site.kernel);
+}
+
+#[test]
+fn checksums_that_the_kernel_requires_are_right() {
+    if !is_root("checksums_that_the_kernel_requires_are_right") {
+        return;
+    }
+    let site = Site::new("checksum");
+    site.kernel.sysctl("net.mptcp.checksum_enabled", "1");
+    let file = RandomFile::write(&site.path("file"), TRANSFER_BYTES / 4, 4);
+    let _server = site.serve(site.folder.path());
+    let mut stream = site.connect();
+    wait_until("the second subflow", DEADLINE, || mptcp_info(&stream).unwrap().subflows == 1);
+    download(&mut stream, &file);
+    assert_clean(&site.kernel);
+}
+
+#[test]
+fn a_kernel_without_mptcp_gets_plain_tcp() {
+    if !is_root("a_kernel_without_mptcp_gets_plain_tcp") {
+        return;
+    }
+    let site = Site::new("plain");
+    let file = RandomFile::write(&site.path("file"), TRANSFER_BYTES / 4, 5);
+    let _server = site.serve(site.folder.path());
+    // The namespace's MPTCP off: a plain socket.
+    let url = "http://10.79.1.2:5555/file";
+    let got = site.path("got");
+    wait_until("the endpoint's server", DEADLINE, || {
+        let mut curl = site.kernel.command("curl");
+        curl.args(["--silent", "--fail", "--output"]).arg(&got).arg(url);
+        curl.status().unwrap().success()
+    });
+    assert_eq!(sha256_of(std::fs::File::open(&got).unwrap()).unwrap(), file);
+    assert_eq!(Counters::of(&site.kernel).get("MPTcpExtMPCapableSYNTX"), 0);
+}
+
+#[test]
+fn mpdk_get_falls_back_where_the_kernel_has_no_mptcp() {
+    if !is_root("mpdk_get_falls_back_where_the_kernel_has_no_mptcp") {
+        return;
+    }
+    let site = Site::new("fallback");
+    let source = site.path("source");
+    let file = RandomFile::write(&source, TRANSFER_BYTES / 4, 6);
+    let listener = kernel_mptcp_listener(&site.kernel, "0.0.0.0:8080".parse().unwrap()).unwrap();
+    site.kernel.sysctl("net.mptcp.enabled", "0");
+    let serving = serve_once(listener, source, file.bytes);
+    let output = site.path("output");
+    let mut command = site.mpdk("get");
+    command.arg("http://10.79.1.1:8080/file").arg("--output").arg(&output).args(["--sha256", &file.sha256]);
+    let mut download = Process::start(command.arg("--json"));
+    let status = download.wait(DEADLINE);
+    assert!(status.success(), "{status}\n{}", download.errors());
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_hundred_connections_at_once() {
+    if !is_root("a_hundred_connections_at_once") {
+        return;
+    }
+    let site = Site::new("hundred");
+    let file = RandomFile::write(&site.path("file"), 100_000, 7);
+    let mut server = site.serve(site.folder.path());
+    let mut streams: Vec<TcpStream> = (0..100).map(|_| site.connect()).collect();
+    streams.iter_mut().for_each(|stream| request(stream, "/file"));
+    for stream in &mut streams {
+        assert!(read_head(stream).starts_with("HTTP/1.1 200"));
+        assert_eq!(sha256_of(stream).unwrap(), file);
+    }
+    assert_clean(&site.kernel);
+    assert!(server.terminate(DEADLINE).success(), "{}", server.errors());
+}
+
+#[test]
+fn a_server_survives_a_link_that_goes_and_comes() {
+    if !is_root("a_server_survives_a_link_that_goes_and_comes") {
+        return;
+    }
+    let site = Site::new("flap");
+    let file = RandomFile::write(&site.path("file"), 4 * TRANSFER_BYTES, 8);
+    let _server = site.serve(site.folder.path());
+    let mut stream = site.connect();
+    wait_until("the second subflow", DEADLINE, || mptcp_info(&stream).unwrap().subflows == 1);
+    request(&mut stream, "/file");
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 200"));
+    let reader = std::thread::spawn(move || sha256_of(&mut stream).unwrap());
+    let carried = || LinkBytes::of(&site.kernel, LINKS[1]).received;
+    wait_until("the second link to carry", DEADLINE, || carried() > 1 << 20);
+    site.kernel.ip(&["link", "set", LINKS[1], "down"]);
+    let before = LinkBytes::of(&site.kernel, LINKS[0]).received;
+    wait_until("the first link to go on", DEADLINE, || {
+        LinkBytes::of(&site.kernel, LINKS[0]).received > before + (4 << 20)
+    });
+    site.kernel.ip(&["link", "set", LINKS[1], "up"]);
+    assert_eq!(reader.join().unwrap(), file);
 }
 
 #[test]

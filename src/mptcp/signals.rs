@@ -2,6 +2,7 @@
 //! announcements and withdrawals of addresses. They are not acknowledged by
 //! TCP; announcements are repeated until echoed (RFC 8684 §3.4.1).
 
+use super::LocalAddress;
 use super::connection::Connection;
 use super::key::add_address_hmac;
 use crate::base::{AddressId, Duration, Instant, Key, Packet, SubflowId};
@@ -156,15 +157,21 @@ impl Signals {
 }
 
 impl<P: Packet> Connection<P> {
-    /// Announces every address of ours but the initial subflow's.
+    /// Announces an address of every other port: a link more is what a subflow
+    /// more is for. Of the connection's family, if the port has one.
     pub(super) fn queue_announcements(&mut self) {
         if !self.core.config.announce {
             return;
         }
-        let initial = self.core.addresses.initial().local.ip();
         let config = self.core.config.clone();
-        for address in config.addresses.iter().filter(|address| address.address != initial) {
-            self.core.signals.announce(address.id, address.address);
+        let initial = self.core.addresses.initial().local.ip();
+        let initial_port = config.addresses.iter().find(|ours| ours.address == initial).map(|ours| ours.port);
+        let same_family = |ours: &&LocalAddress| ours.address.is_ipv4() == initial.is_ipv4();
+        for address in config.addresses.iter().filter(|ours| Some(ours.port) != initial_port) {
+            let on_port = || config.addresses.iter().filter(|ours| ours.port == address.port);
+            if on_port().find(same_family).or_else(|| on_port().next()) == Some(address) {
+                self.core.signals.announce(address.id, address.address);
+            }
         }
     }
 
