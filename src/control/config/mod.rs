@@ -40,7 +40,7 @@
 //! | `mptcp.checksum` | false | require DSS checksums |
 //! | `mptcp.max_subflows` | 8 | subflows of a connection, 1 to 32 |
 //! | `mptcp.max_remote_addresses` | 8 | addresses of the peer remembered per connection, to 64 |
-//! | `mptcp.full_mesh` | false | join from every address of ours to every one of the peer's |
+//! | `mptcp.full_mesh` | true | join from every address of ours to every one of the peer's |
 //! | `mptcp.announce` | true | announce our other addresses |
 //! | `mptcp.send_buffer_bytes` | 16777216 | bytes that an application may have unacknowledged in a connection, from 65536 |
 //! | `mptcp.receive_buffer_bytes` | 16777216 | bytes received and not read, from 65536 to what `tcp.window_scale` can announce |

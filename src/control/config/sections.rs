@@ -156,7 +156,7 @@ pub(super) fn read_mptcp(root: &DeTable<'_>, notes: &Notes, tcp: &Tcp) -> Mptcp 
         checksum: section.boolean("checksum", false),
         max_subflows: narrow(section.integer("max_subflows", 1..=32, 8)),
         max_remote_addresses: narrow(section.integer("max_remote_addresses", 0..=64, 8)),
-        full_mesh: section.boolean("full_mesh", false),
+        full_mesh: section.boolean("full_mesh", true),
         announce: section.boolean("announce", true),
         send_buffer_bytes: narrow(section.integer("send_buffer_bytes", buffers.clone(), 16 << 20)),
         receive_buffer_bytes: narrow(section.integer("receive_buffer_bytes", buffers, 16 << 20)),
