@@ -92,7 +92,12 @@ impl<P: Packet> Connection<P> {
             .filter(usable)
             .filter(|subflow| rank(subflow) == best && has_room(subflow))
             .filter(|subflow| again.is_none_or(|offset| !subflow.carries(offset)))
-            .map(|subflow| Candidate { id: subflow.signal.id, smoothed_rtt: subflow.tcp.smoothed_rtt() });
+            .map(|subflow| Candidate {
+                id: subflow.signal.id,
+                smoothed_rtt: subflow.tcp.smoothed_rtt(),
+                in_flight_bytes: subflow.tcp.outstanding(),
+                congestion_window_bytes: subflow.tcp.congestion_window(),
+            });
         self.core.scheduler.choose(candidates)
     }
 

@@ -1,33 +1,27 @@
-//! Shortest smoothed round-trip time first, with a little hysteresis: in a
-//! data center differences of a few microseconds are noise.
+//! Shortest smoothed round-trip time first, stretched by what a subflow already
+//! has in flight: in a data center differences of a few microseconds are noise,
+//! and links that are alike share the stream. A link that is more than twice as
+//! far gets what the nearer ones have no window for.
 
 use super::Candidate;
 use crate::base::{Duration, SubflowId};
 
-/// The scheduler's memory: whom it chose last.
+/// The scheduler has no memory.
 #[derive(Clone, Debug, Default)]
-pub(in crate::mptcp) struct MinRtt {
-    last: Option<SubflowId>,
-}
+pub(in crate::mptcp) struct MinRtt;
 
 impl MinRtt {
-    pub(super) fn choose(&mut self, candidates: impl Iterator<Item = Candidate>) -> Option<SubflowId> {
-        let mut best: Option<(Duration, SubflowId)> = None;
-        let mut last = None;
-        for candidate in candidates {
-            // Not measured yet: zero, so that it is measured soon.
-            let rtt = candidate.smoothed_rtt.unwrap_or(Duration::ZERO);
-            if self.last == Some(candidate.id) {
-                last = Some(rtt);
-            }
-            if best.is_none_or(|(shortest, _)| rtt < shortest) {
-                best = Some((rtt, candidate.id));
-            }
-        }
-        let (shortest, chosen) = best?;
-        let stays = last.is_some_and(|rtt| rtt <= shortest + shortest / 16);
-        let chosen = if stays { self.last? } else { chosen };
-        self.last = Some(chosen);
-        Some(chosen)
+    pub(super) fn choose(candidates: impl Iterator<Item = Candidate>) -> Option<SubflowId> {
+        candidates
+            .min_by_key(|candidate| (stretched_rtt(candidate), candidate.id))
+            .map(|candidate| candidate.id)
     }
+}
+
+/// The round-trip time, up to doubled as the congestion window fills. Not
+/// measured yet: zero, so that it is measured soon.
+fn stretched_rtt(candidate: &Candidate) -> Duration {
+    let rtt = candidate.smoothed_rtt.unwrap_or(Duration::ZERO);
+    let window = candidate.congestion_window_bytes.max(1) as u64;
+    rtt + rtt * (candidate.in_flight_bytes as u64).min(window) / window
 }

@@ -11,7 +11,7 @@ use round_robin::RoundRobin;
 /// The schedulers there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SchedulerKind {
-    /// Shortest smoothed round-trip time with window space.
+    /// Shortest smoothed round-trip time, stretched by what is in flight, with window space.
     #[default]
     MinRtt,
     /// One after the other.
@@ -23,6 +23,9 @@ pub enum SchedulerKind {
 pub(super) struct Candidate {
     pub(super) id: SubflowId,
     pub(super) smoothed_rtt: Option<Duration>,
+    /// Handed over and not yet acknowledged.
+    pub(super) in_flight_bytes: usize,
+    pub(super) congestion_window_bytes: usize,
 }
 
 /// A scheduler's state in one connection.
@@ -35,7 +38,7 @@ pub(super) enum Scheduler {
 impl Scheduler {
     pub(super) fn new(kind: SchedulerKind) -> Self {
         match kind {
-            SchedulerKind::MinRtt => Self::MinRtt(MinRtt::default()),
+            SchedulerKind::MinRtt => Self::MinRtt(MinRtt),
             SchedulerKind::RoundRobin => Self::RoundRobin(RoundRobin::default()),
         }
     }
@@ -43,7 +46,7 @@ impl Scheduler {
     /// Picks one of the candidates.
     pub(super) fn choose(&mut self, candidates: impl Iterator<Item = Candidate>) -> Option<SubflowId> {
         match self {
-            Self::MinRtt(scheduler) => scheduler.choose(candidates),
+            Self::MinRtt(MinRtt) => MinRtt::choose(candidates),
             Self::RoundRobin(scheduler) => scheduler.choose(candidates),
         }
     }
@@ -54,7 +57,12 @@ mod tests {
     use super::*;
 
     fn candidate(id: u8, rtt_us: Option<u64>) -> Candidate {
-        Candidate { id: SubflowId(id), smoothed_rtt: rtt_us.map(Duration::from_micros) }
+        Candidate {
+            id: SubflowId(id),
+            smoothed_rtt: rtt_us.map(Duration::from_micros),
+            in_flight_bytes: 0,
+            congestion_window_bytes: 100_000,
+        }
     }
 
     #[test]
@@ -67,14 +75,14 @@ mod tests {
     }
 
     #[test]
-    fn noise_does_not_move_the_traffic() {
+    fn links_that_are_alike_share_and_a_far_one_waits() {
         let mut scheduler = Scheduler::new(SchedulerKind::MinRtt);
-        let first = [candidate(0, Some(100)), candidate(1, Some(102))];
-        let then = [candidate(0, Some(103)), candidate(1, Some(100))];
-        let far = [candidate(0, Some(200)), candidate(1, Some(100))];
-        assert_eq!(scheduler.choose(first.into_iter()), Some(SubflowId(0)));
-        assert_eq!(scheduler.choose(then.into_iter()), Some(SubflowId(0)));
-        assert_eq!(scheduler.choose(far.into_iter()), Some(SubflowId(1)));
+        let near = Candidate { in_flight_bytes: 50_000, ..candidate(0, Some(100)) };
+        let alike = candidate(1, Some(110));
+        let far = candidate(2, Some(250));
+        assert_eq!(scheduler.choose([near, alike].into_iter()), Some(SubflowId(1)));
+        let full = Candidate { in_flight_bytes: 100_000, ..near };
+        assert_eq!(scheduler.choose([full, far].into_iter()), Some(SubflowId(0)));
     }
 
     #[test]
