@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{check, get, logging, put, run, serve};
+use super::{bench, check, get, logging, put, run, serve};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub(super) enum Verb {
     Put(put::Options),
     /// Run an endpoint for programs on this machine.
     Run(run::Options),
+    /// Measure an endpoint against another.
+    Bench(bench::Options),
     /// Check a configuration and tell what it starts.
     Check(check::Options),
 }
@@ -43,7 +45,7 @@ impl Verb {
     pub(super) fn default_level(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Run(_) => "info",
-            Self::Get(_) | Self::Put(_) | Self::Check(_) => "warn",
+            Self::Get(_) | Self::Put(_) | Self::Check(_) | Self::Bench(_) => "warn",
         }
     }
 }

@@ -17,6 +17,7 @@
 //! | 130, 143 | a transfer was ended by SIGINT or SIGTERM; what came is kept |
 
 mod arguments;
+mod bench;
 mod check;
 mod endpoint;
 mod get;
@@ -61,6 +62,7 @@ pub fn run<E: Endpoint>(
         Verb::Get(options) => get::run(options, start),
         Verb::Put(options) => put::run(options, start),
         Verb::Run(options) => run::run(options, start),
+        Verb::Bench(options) => bench::run(options),
         Verb::Check(options) => check::run(options, &mut std::io::stdout().lock()),
     };
     ExitCode::from(code)

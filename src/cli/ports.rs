@@ -3,7 +3,7 @@
 use super::start::Failure;
 use crate::control::{Config, EalLogLevel, Memory, Port};
 use crate::dpdk::{
-    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, Pool, PoolConfig, PoolKind, PortConfig,
+    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig, PoolKind, PortConfig,
 };
 
 /// Buffers beyond the transmit rings' own.
@@ -14,7 +14,7 @@ const TRANSMIT_IN_MOTION: u32 = 512;
 ///
 /// # Errors
 /// What DPDK says, with the port's name.
-pub(super) fn open(config: &Config) -> Result<Vec<DpdkDevice>, Failure> {
+pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
     let addresses: Vec<DeviceAddress> =
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
     let eal = Eal::start(&eal_config(config).for_devices(&addresses))?;
@@ -24,7 +24,7 @@ pub(super) fn open(config: &Config) -> Result<Vec<DpdkDevice>, Failure> {
         let (_, queues) = crate::dpdk::Port::open(&eal, address, &port_config(port), &receive, &transmit)?;
         devices.extend(queues);
     }
-    Ok(devices)
+    Ok((eal, devices))
 }
 
 fn eal_config(config: &Config) -> EalConfig {
@@ -67,6 +67,11 @@ fn port_config(port: &Port) -> PortConfig {
         transmit_descriptors: port.tx_descriptors,
         promiscuous: port.promiscuous,
         mac: port.device_mac(),
+        offload: OffloadRequest {
+            segmentation: port.tso,
+            large_receive: port.lro,
+            ..OffloadRequest::default()
+        },
         ..PortConfig::default()
     }
 }

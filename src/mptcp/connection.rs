@@ -196,8 +196,12 @@ impl<P: Packet> Connection<P> {
 
     /// Bytes that the application may write before it should wait.
     pub fn send_capacity(&self) -> usize {
-        let buffered = usize::try_from(self.core.send.buffered()).unwrap_or(usize::MAX);
-        self.core.config.send_buffer_bytes.saturating_sub(buffered)
+        self.core.config.send_buffer_bytes.saturating_sub(self.send_buffered())
+    }
+
+    /// Bytes that the application wrote and the peer has not acknowledged.
+    pub fn send_buffered(&self) -> usize {
+        usize::try_from(self.core.send.buffered()).unwrap_or(usize::MAX)
     }
 
     /// Appends to the stream, also before the handshake is complete. Gives the

@@ -35,11 +35,12 @@ pub const ROOMS: &[Room] = &[
     room("dpdk", &["base", "device"], true),
     room("shm", &["base", "client"], true),
     room("engine", &["base", "device", "shm", "endpoint"], true),
+    room("bench", &["base", "endpoint", "engine"], false),
     // The configuration is turned into the settings of congestion, tcp and mptcp.
     room("control", &["base", "congestion", "tcp", "mptcp", "shm", "device", "endpoint", "engine"], true),
     room("app", &["client"], false),
     // The verbs are programs of their own process: clients, as the app they run.
-    room("cli", &["base", "app", "control", "dpdk", "device", "engine", "client"], false),
+    room("cli", &["base", "app", "bench", "control", "dpdk", "device", "engine", "client"], false),
 ];
 
 /// Modules and types that are the world outside, with the exceptions.

@@ -116,6 +116,8 @@ fn every_key_is_read() {
         rx_descriptors = 256
         tx_descriptors = 1024
         promiscuous = true
+        tso = true
+        lro = true
         [tcp]
         congestion = "new-reno"
         rto_min_us = 200_000
@@ -157,7 +159,7 @@ fn every_key_is_read() {
     assert_eq!(config.eal.file_prefix, "left-1");
     let port = &config.ports[0];
     assert_eq!((port.mtu, port.vlan, port.rx_descriptors, port.tx_descriptors), (9000, Some(7), 256, 1024));
-    assert!(port.backup && port.promiscuous);
+    assert!(port.backup && port.promiscuous && port.tso && port.lro);
     assert_eq!(port.mac, Some([2, 0, 0, 0, 0, 10]));
     assert_eq!(port.gateway, Some("10.1.1.1".parse().unwrap()));
     assert_eq!(port.gateway6, Some("fe80::1".parse().unwrap()));

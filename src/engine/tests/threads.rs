@@ -83,7 +83,7 @@ fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, spin: Durati
     let open = move || {
         let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
         let ports: Vec<_> = devices.into_iter().map(watched).collect();
-        Ok(Opened { endpoint: endpoint_config(side, &ports), ports })
+        Ok(Opened { endpoint: endpoint_config(side, &ports), ports, resident: None })
     };
     start(EngineConfig { settings, core: None }, open).unwrap()
 }
@@ -242,10 +242,11 @@ fn what_cannot_start_says_why() {
     assert_eq!(error.to_string(), "no such card");
     let error = begin(|| {
         let (ports, _) = wires(2);
-        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports })
+        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports, resident: None })
     });
     assert_eq!(error.to_string(), "1 ports are configured, 2 were opened");
-    let error = begin(|| Ok(Opened { endpoint: endpoint_config::<MemoryDevice>(1, &[]), ports: Vec::new() }));
+    let nothing = || Opened { endpoint: endpoint_config::<MemoryDevice>(1, &[]), ports: Vec::new(), resident: None };
+    let error = begin(move || Ok(nothing()));
     assert!(matches!(error, StartError::Endpoint(_)));
     let error = begin(|| panic!("a defect"));
     assert!(matches!(&error, StartError::Died(text) if text == "a defect"), "{error:?}");
