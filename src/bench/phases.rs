@@ -106,12 +106,8 @@ pub(super) enum Step {
 
 impl Phases {
     pub(super) fn new(plan: Plan, news: Sender<News>) -> Self {
-        let before = Before {
-            at: Instant::ZERO,
-            cpu: Duration::ZERO,
-            ports: Vec::new(),
-            counters: Counters::new(),
-        };
+        let before =
+            Before { at: Instant::ZERO, cpu: Duration::ZERO, ports: Vec::new(), counters: Counters::new() };
         Self { plan, news, ends_at: None, done: 0, warming: true, finished: false, before }
     }
 
@@ -137,7 +133,11 @@ impl Phases {
     pub(super) fn step(&self, now: Instant) -> Step {
         match self.ends_at {
             Some(end) if !self.finished && now >= end => {
-                if self.warming { Step::Begin } else { Step::End }
+                if self.warming {
+                    Step::Begin
+                } else {
+                    Step::End
+                }
             }
             _ => Step::Same,
         }
@@ -208,9 +208,9 @@ impl Phases {
 
 /// Every port's name and what passed through it.
 fn ports<P: Packet>(endpoint: &Endpoint<P>) -> impl Iterator<Item = (String, PortStatistics)> + '_ {
-    (0..=u8::MAX).map(PortIndex).map_while(|port| {
-        Some((endpoint.port_config(port)?.name.clone(), *endpoint.port_statistics(port)?))
-    })
+    (0..=u8::MAX)
+        .map(PortIndex)
+        .map_while(|port| Some((endpoint.port_config(port)?.name.clone(), *endpoint.port_statistics(port)?)))
 }
 
 fn thread_cpu_time() -> Duration {

@@ -43,9 +43,8 @@ impl Wish {
     /// # Errors
     /// It is no wish.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, NoWish> {
-        let number = |at: usize| -> Option<u32> {
-            Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-        };
+        let number =
+            |at: usize| -> Option<u32> { Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?)) };
         let wish = match bytes.first() {
             None => return Ok(None),
             Some(b'D') => (Self::Discard, 1),
@@ -75,9 +74,12 @@ mod tests {
 
     #[test]
     fn wishes_are_read_as_written_and_from_any_part() {
-        for wish in
-            [Wish::Discard, Wish::Once, Wish::Idle, Wish::Answer { request_bytes: 64, response_bytes: 1 << 20 }]
-        {
+        for wish in [
+            Wish::Discard,
+            Wish::Once,
+            Wish::Idle,
+            Wish::Answer { request_bytes: 64, response_bytes: 1 << 20 },
+        ] {
             let bytes = wish.encode();
             assert!(bytes.len() <= Wish::BYTES_MOST);
             assert_eq!(Wish::decode(&bytes), Ok(Some((wish, bytes.len()))));

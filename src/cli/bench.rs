@@ -65,9 +65,11 @@ enum End {
 async fn listen(from_engine: mpsc::Receiver<News>, mut signals: EndSignals) -> End {
     let (sender, mut news) = tokio::sync::mpsc::unbounded_channel();
     // Engine threads know nothing of tokio: this one waits for them.
-    let forward = move || while let Ok(item) = from_engine.recv()
-        && sender.send(item).is_ok()
-    {};
+    let forward = move || {
+        while let Ok(item) = from_engine.recv()
+            && sender.send(item).is_ok()
+        {}
+    };
     drop(std::thread::Builder::new().name("mpdk-bench".into()).spawn(forward));
     let mut runs = Vec::new();
     loop {

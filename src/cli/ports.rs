@@ -3,7 +3,8 @@
 use super::start::Failure;
 use crate::control::{Config, EalLogLevel, Memory, Port};
 use crate::dpdk::{
-    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig, PoolKind, PortConfig,
+    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig,
+    PoolKind, PortConfig,
 };
 
 /// Buffers beyond the transmit rings' own.

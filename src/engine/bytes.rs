@@ -2,6 +2,7 @@
 
 use super::gauge::Share;
 use crate::base::{HeapPacket, Packet};
+use crate::device::InDevice;
 use crate::shm::ArenaSlice;
 
 /// Bytes by reference, wherever they lie.
@@ -15,6 +16,15 @@ pub enum Bytes<D> {
     Arena(ArenaSlice),
     /// What a program inside the engine holds in a device's buffer to send it.
     Resident(D),
+}
+
+impl<D: Packet> InDevice<D> for Bytes<D> {
+    fn in_device(&self) -> Option<&D> {
+        match self {
+            Self::Device(packet, _) | Self::Resident(packet) => Some(packet),
+            Self::Heap(..) | Self::Arena(_) => None,
+        }
+    }
 }
 
 impl<D: Packet> Packet for Bytes<D> {

@@ -1,9 +1,9 @@
 //! One core's endpoint and what its clients have of it.
 
-use super::{Bytes, Resident};
 use super::connections::{Connections, Stage};
 use super::waiting::Listeners;
 use super::world::World;
+use super::{Bytes, Resident};
 use crate::base::{ConnectionId, Context, ListenerId, Outcome, Packet};
 use crate::endpoint::{CloseReason, ConfigError, Endpoint, EndpointConfig};
 use crate::shm::{ClientId, Reason, Server};

@@ -3,7 +3,7 @@
 //! TCP; announcements are repeated until echoed (RFC 8684 §3.4.1).
 
 use super::LocalAddress;
-use super::connection::Connection;
+use super::connection::{Connection, Role};
 use super::key::add_address_hmac;
 use crate::base::{AddressId, Duration, Instant, Key, Packet, SubflowId};
 use crate::wire::{AddAddress, AddressIds, MptcpOption};
@@ -158,9 +158,12 @@ impl Signals {
 
 impl<P: Packet> Connection<P> {
     /// Announces an address of every other port: a link more is what a subflow
-    /// more is for. Of the connection's family, if the port has one.
+    /// more is for. Of the connection's family, if the port has one. Not where
+    /// we open the subflows ourselves: a peer that joins what it hears of would
+    /// give each pair of addresses a second subflow.
     pub(super) fn queue_announcements(&mut self) {
-        if !self.core.config.announce {
+        let opens = self.core.role == Role::Active && self.core.config.full_mesh;
+        if !self.core.config.announce || opens {
             return;
         }
         let config = self.core.config.clone();

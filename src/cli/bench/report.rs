@@ -38,7 +38,10 @@ fn figures(run: &Measured) -> Vec<(&'static str, f64)> {
             ("connections", *connections as f64),
         ],
     };
-    figures.push(("packets_per_second", (sum(|link| link.frames_sent) + sum(|link| link.frames_received)) / seconds));
+    figures.push((
+        "packets_per_second",
+        (sum(|link| link.frames_sent) + sum(|link| link.frames_received)) / seconds,
+    ));
     figures.push(("packets_sent_per_second", sum(|link| link.frames_sent) / seconds));
     figures.push(("seconds", seconds));
     figures.push(("cpu_seconds", cpu_seconds));
@@ -66,7 +69,10 @@ fn table(runs: &[Measured]) -> String {
         lines.push(format!("{name:<26}{median:>18.3}{least:>18.3}{most:>18.3}"));
     }
     for link in runs.last().map_or(&[][..], |run| &run.links) {
-        lines.push(format!("link {:<21}{:>18} bytes sent, {} received", link.name, link.bytes_sent, link.bytes_received));
+        lines.push(format!(
+            "link {:<21}{:>18} bytes sent, {} received",
+            link.name, link.bytes_sent, link.bytes_received
+        ));
     }
     if let Some(run) = runs.last() {
         lines.push(format!("mptcp {}", if run.mptcp { "yes" } else { "no" }));
@@ -87,7 +93,11 @@ fn json(config: &Config, options: &Options, runs: &[Measured]) -> Json {
         object.insert("counters".into(), Json::Object(counters.collect()));
     }
     let run_json = |run: &Measured| -> Json {
-        figures(run).into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect::<Map<_, _>>().into()
+        figures(run)
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), json!(value)))
+            .collect::<Map<_, _>>()
+            .into()
     };
     object.insert("runs".into(), runs.iter().map(run_json).collect());
     object.insert("setup".into(), setup(config));

@@ -1,9 +1,7 @@
 //! An engine with a benchmark inside.
 
 use super::options::Role;
-use crate::bench::{
-    Connects, Exchange, Idlers, News, Pattern, RoundTrips, Sink, Source, Target, Wish,
-};
+use crate::bench::{Connects, Exchange, Idlers, News, Pattern, RoundTrips, Sink, Source, Target, Wish};
 use crate::cli::StartError;
 use crate::cli::ports;
 use crate::cli::start::Failure;
@@ -115,9 +113,12 @@ impl Memory {
     /// Packets of bytes that differ, so that a byte in the wrong place shows.
     fn pattern(&self, packets: u32) -> Result<Pattern<Mbuf>, Failure> {
         let bytes = |packet: u32| -> Vec<u8> {
-            (0..u32::from(PACKET_BYTES)).map(|at| (at.wrapping_mul(31) ^ packet.wrapping_mul(17)) as u8).collect()
+            (0..u32::from(PACKET_BYTES))
+                .map(|at| (at.wrapping_mul(31) ^ packet.wrapping_mul(17)) as u8)
+                .collect()
         };
-        let packets = (0..packets).map(|packet| self.packet(&bytes(packet))).collect::<Result<Vec<_>, _>>()?;
+        let packets =
+            (0..packets).map(|packet| self.packet(&bytes(packet))).collect::<Result<Vec<_>, _>>()?;
         Ok(Pattern::new(packets))
     }
 }

@@ -1,8 +1,8 @@
 //! Engines on threads of their own: sleeping, waking, stopping, dying.
 
 use super::pair::{endpoint_config, run, server, small_region, wires};
-use crate::base::{Duration, Outcome, Packet, ReceiveMeta, TransmitFrame};
-use crate::device::{Capabilities, Device, DeviceStatistics, MemoryDevice, Refusal};
+use crate::base::{Duration, Outcome, ReceiveMeta, TransmitFrame};
+use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, MemoryDevice, Refusal};
 use crate::engine::{EndpointHandle, EngineConfig, Opened, Settings, StartError, start};
 use crate::shm;
 use mpdk_client::{Context, Listener, Stream};
@@ -47,7 +47,7 @@ impl Device for Watched {
         assert!(!self.watch.breaks.load(Ordering::Relaxed), "broken on demand");
         self.inner.receive(out)
     }
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         self.inner.transmit(frame)
     }
     fn room(&self) -> usize {
@@ -245,8 +245,10 @@ fn what_cannot_start_says_why() {
         Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports, resident: None })
     });
     assert_eq!(error.to_string(), "1 ports are configured, 2 were opened");
-    let nothing = || Opened { endpoint: endpoint_config::<MemoryDevice>(1, &[]), ports: Vec::new(), resident: None };
-    let error = begin(move || Ok(nothing()));
+    let error = begin(|| {
+        let endpoint = endpoint_config::<MemoryDevice>(1, &[]);
+        Ok(Opened { endpoint, ports: Vec::new(), resident: None })
+    });
     assert!(matches!(error, StartError::Endpoint(_)));
     let error = begin(|| panic!("a defect"));
     assert!(matches!(&error, StartError::Died(text) if text == "a defect"), "{error:?}");
