@@ -121,6 +121,7 @@ outcomes! {
     MpInfiniteMapRx, "MPTcpExtInfiniteMapRx", "An infinite mapping was received.";
     MpOutOfOrder, "MPTcpExtOFOQueue", "Data was queued out of data order.";
     MpOutOfOrderFull, "OFOQueueFull", "Data out of data order was dropped: the queue is full.";
+    MpReceiveFull, "ReceiveQueueFull", "Data was dropped: too many pieces wait to be read.";
     MpDuplicateData, "MPTcpExtDuplicateData", "Data came again on another subflow.";
     MpNoDssInWindow, "MPTcpExtNoDSSInWindow", "A mapping lay outside the connection's window.";
     MpDataAckInvalid, "DataAckInvalid", "A Data ACK acknowledged data never sent.";

@@ -228,6 +228,7 @@ impl<P: Packet> Connection<P> {
                         Placed::Duplicate => Outcome::MpDuplicateData,
                         Placed::OutOfWindow => Outcome::MpNoDssInWindow,
                         Placed::Full => Outcome::MpOutOfOrderFull,
+                        Placed::Unread => Outcome::MpReceiveFull,
                     };
                     cx.count(outcome);
                 }
