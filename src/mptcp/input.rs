@@ -3,7 +3,7 @@
 
 use super::connection::{Connection, Mode};
 use super::event::Event;
-use super::mapping::{Declared, ReceivedMapping, Step};
+use super::mapping::{Declared, ReceivedMapping, Step, is_fin_genuine};
 use super::receive::Placed;
 use super::subflow::{ResetSignal, Stage};
 use crate::base::{Context, DataSeqNumber, Outcome, Packet, SubflowId};
@@ -67,10 +67,14 @@ impl<P: Packet> Connection<P> {
         if reaction.reset {
             return;
         }
-        match segment.options.mptcp.data_signal {
-            Some(signal) => self.handle_data_signal(cx, id, &signal),
-            None => self.handle_missing_signal(cx, id, segment, reaction),
+        if self.core.is_multipath() {
+            match segment.options.mptcp.data_signal {
+                Some(signal) => self.handle_data_signal(cx, id, &signal),
+                None => self.handle_missing_signal(cx, id, segment, reaction),
+            }
         }
+        // What a segment acknowledged that made the connection plain, is free now.
+        self.handle_plain_progress(cx, id);
     }
 
     fn handle_option(
@@ -140,15 +144,19 @@ impl<P: Packet> Connection<P> {
         }
         let sequence = signal.data_sequence.promote(self.core.receive.expected());
         let data_bytes = signal.length - u16::from(data_fin);
+        // Present though not agreed, or absent though agreed: reset (§3.3).
+        if signal.checksum.is_some() != self.core.checksum {
+            cx.count(Outcome::MpDssChecksumMismatch);
+            self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
+            return;
+        }
         // A mapping of nothing but the DATA_FIN has no place in the subflow (§3.3.3).
         if data_bytes > 0 {
-            // Present though not agreed, or absent though agreed: reset (§3.3).
-            if signal.checksum.is_some() != self.core.checksum {
-                cx.count(Outcome::MpDssChecksumMismatch);
-                self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
-                return;
-            }
             self.declare(cx, id, signal, sequence, data_bytes);
+        } else if !is_fin_genuine::<P>(signal, sequence) {
+            // No data was changed: the DATA_FIN comes again.
+            cx.count(Outcome::MpDataChecksumError);
+            return;
         }
         if data_fin {
             let offset = self.core.receive.offset_of(sequence + usize::from(data_bytes));
@@ -243,7 +251,8 @@ impl<P: Packet> Connection<P> {
     /// wait for: the path drops options (§3.7).
     fn handle_waiting_data(&mut self, cx: &mut Context<'_>, id: SubflowId) -> bool {
         let waits = self.subflow(id).is_some_and(|subflow| subflow.incoming.is_unmapped());
-        if waits && !self.core.data_signal_seen && self.core.receive.next() == 0 && self.may_fall_back(id) {
+        let is_first = !self.core.data_signal_seen && self.core.receive.next() == 0;
+        if waits && is_first && self.may_lose_options(id) {
             cx.count(Outcome::MpCapableDataFallback);
             self.fall_back(id, true);
             return true;
@@ -268,7 +277,7 @@ impl<P: Packet> Connection<P> {
         if subflow.signal.data_ack_seen || !acknowledges_data || has_option || subflow.closing {
             return;
         }
-        if self.may_fall_back(id) {
+        if self.may_lose_options(id) {
             cx.count(Outcome::MpDssFallback);
             self.fall_back(id, true);
         } else {

@@ -240,6 +240,13 @@ impl<P: Packet> Receiver<P> {
         }
     }
 
+    /// A DATA_FIN that was not reached means nothing any more: plain TCP ends by FIN.
+    pub(super) fn forget_fin(&mut self) {
+        if !self.is_finished() {
+            self.fin = None;
+        }
+    }
+
     /// Whether everything up to the DATA_FIN was received.
     pub(super) fn is_finished(&self) -> bool {
         self.fin == Some(self.next)

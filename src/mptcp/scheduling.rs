@@ -171,14 +171,7 @@ impl<P: Packet> Connection<P> {
         if bytes == 0 {
             return;
         }
-        let tag = if plain.announce {
-            let offset =
-                subflow.tcp.next_push_sequence().0.wrapping_sub(subflow.signal.initial_send_sequence.0);
-            Tag::Infinite(Mapping { offset: start, subflow_offset: offset, length: 0, checksum: None })
-        } else {
-            Tag::Plain
-        };
-        plain.announce = false;
+        let tag = plain.announce.take().map_or(Tag::Plain, Tag::Infinite);
         core.mode = Mode::Plain(plain);
         core.send.for_each_slice(start, start + bytes, |piece| subflow.tcp.push(piece, tag));
         core.send.mapped(start, start + bytes);

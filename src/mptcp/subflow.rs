@@ -58,6 +58,8 @@ pub(super) struct SentMapping {
 pub(super) struct Signal {
     pub(super) id: SubflowId,
     pub(super) stage: Stage,
+    /// Whether it began with MP_JOIN.
+    pub(super) is_join: bool,
     /// Id of our address and of the peer's.
     pub(super) local_id: AddressId,
     pub(super) remote_id: AddressId,
@@ -105,6 +107,7 @@ impl<P: crate::base::Packet> Subflow<P> {
             signal: Signal {
                 id,
                 stage,
+                is_join: matches!(stage, Stage::JoinSynSent { .. } | Stage::JoinSynReceived { .. }),
                 local_id: AddressId(0),
                 remote_id: AddressId(0),
                 backup_by_remote: false,
