@@ -1,11 +1,12 @@
 //! A segment arrives: TCP's checks first, then MPTCP's signals, then the
 //! bytes that it put in order (RFC 8684 §3, §3.3).
 
-use super::connection::{Connection, Mode};
+use super::attempts::Fate;
+use super::connection::{Connection, Mode, Role};
 use super::event::Event;
 use super::mapping::{Declared, ReceivedMapping, Step, is_fin_genuine};
 use super::receive::Placed;
-use super::subflow::{ResetSignal, Stage};
+use super::subflow::{ResetSignal, Stage, Subflow};
 use crate::base::{Context, DataSeqNumber, Outcome, Packet, SubflowId};
 use crate::tcp::Reaction;
 use crate::wire::{DataSignal, MappingSignal, MptcpOption, ResetReason, SignalledSequence, Tcp};
@@ -55,10 +56,19 @@ impl<P: Packet> Connection<P> {
             Mode::Plain(_) => return self.handle_plain_progress(cx, id),
             Mode::Negotiating => return,
         }
+        if reaction.reset {
+            self.handle_reset_reason(cx, id, segment);
+        }
+        let is_heard = |subflow: &Subflow<P>| {
+            subflow.signal.stage.is_authenticated() && (reaction.reset || !subflow.is_aborted())
+        };
+        if !self.subflow(id).is_some_and(is_heard) {
+            return;
+        }
         if segment.options.mptcp.malformed {
             cx.count(Outcome::MpOptionMalformed);
         }
-        if !reaction.established {
+        if !reaction.established && !reaction.reset {
             self.handle_join_progress(id, segment);
         }
         for option in &segment.options.mptcp.others {
@@ -77,6 +87,19 @@ impl<P: Packet> Connection<P> {
         self.handle_plain_progress(cx, id);
     }
 
+    /// MP_TCPRST without T: this pair of addresses will never do (§3.6).
+    fn handle_reset_reason(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
+        let Some((core, subflow)) = self.split(id) else { return };
+        for option in &segment.options.mptcp.others {
+            let MptcpOption::Reset { transient, .. } = option else { continue };
+            cx.count(Outcome::MpResetRx);
+            if !transient {
+                let tuple = subflow.path.tuple;
+                core.addresses.attempts.note(tuple.local.ip(), tuple.remote, Fate::Barred);
+            }
+        }
+    }
+
     fn handle_option(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,7 +110,9 @@ impl<P: Packet> Connection<P> {
         match *option {
             MptcpOption::Capable(capable) => {
                 // First data of the active side: as good as a mapping (§3.1).
-                if let Some(length) = capable.data_length {
+                let is_first = self.subflow(id).is_some_and(|subflow| !subflow.signal.is_join);
+                let is_ours = is_first && self.core.role == Role::Passive;
+                if let Some(length) = capable.data_length.filter(|_| is_ours) {
                     let mapping = MappingSignal {
                         data_sequence: SignalledSequence::Long(self.core.receive.sequence_of(0)),
                         subflow_offset: 1,
@@ -97,9 +122,8 @@ impl<P: Packet> Connection<P> {
                     self.handle_mapping(cx, id, &mapping, false);
                 }
             }
-            MptcpOption::Join(_) => {}
             MptcpOption::AddAddress(add) => {
-                if self.handle_add_address(cx, &add) {
+                if self.handle_add_address(cx, id, &add) {
                     self.confirm_keys(id);
                 }
             }
@@ -112,11 +136,8 @@ impl<P: Packet> Connection<P> {
             }
             MptcpOption::Fail(sequence) => self.handle_fail(cx, id, sequence, reaction.reset),
             MptcpOption::FastClose(key) => self.handle_fast_close(cx, key),
-            MptcpOption::Reset { .. } => {
-                if reaction.reset {
-                    cx.count(Outcome::MpResetRx);
-                }
-            }
+            // MP_TCPRST says nothing without an RST; with one it was looked at first.
+            MptcpOption::Join(_) | MptcpOption::Reset { .. } => {}
         }
     }
 

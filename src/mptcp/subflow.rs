@@ -28,6 +28,14 @@ pub(super) enum Stage {
     Established,
 }
 
+impl Stage {
+    /// Whether the other end has shown that it is the connection's peer. What a
+    /// join says before that is a stranger's word (RFC 8684 §3.2).
+    pub(super) const fn is_authenticated(self) -> bool {
+        matches!(self, Self::Established | Self::CapableUnconfirmed { .. } | Self::JoinPreEstablished { .. })
+    }
+}
+
 /// Which MPTCP option an RST of ours carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResetSignal {
@@ -85,6 +93,19 @@ pub(super) struct Signal {
     pub(super) initial_send_sequence: SeqNumber,
 }
 
+impl Signal {
+    /// Whether its ACKs have room for options that wait: until the peer has
+    /// confirmed them, the keys take it.
+    pub(super) const fn carries_signals(&self) -> bool {
+        matches!(self.stage, Stage::Established)
+    }
+
+    /// Whether it is a join that is not complete.
+    pub(super) const fn is_joining(&self) -> bool {
+        self.is_join && !matches!(self.stage, Stage::Established)
+    }
+}
+
 /// A subflow.
 #[derive(Debug)]
 pub(super) struct Subflow<P> {
@@ -139,6 +160,11 @@ impl<P: crate::base::Packet> Subflow<P> {
         self.may_send() && self.tcp.state() == tcp::State::Established
     }
 
+    /// Whether we reset it.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.tcp.close_reason() == Some(tcp::CloseReason::Aborted)
+    }
+
     /// Whether either side wants it only when no other works (RFC 8684 §3.3.8).
     pub(super) const fn is_backup(&self) -> bool {
         self.signal.backup_by_remote || self.signal.backup_by_local
@@ -170,6 +196,8 @@ impl<P: crate::base::Packet> Subflow<P> {
         self.signal.reset = reset;
         self.closing = true;
         self.sent.clear();
+        // What it brought and was not placed is not trusted any more.
+        self.incoming = Incoming::new();
         self.tcp.abort();
     }
 
