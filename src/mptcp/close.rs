@@ -6,7 +6,7 @@ use super::connection::{Connection, Core, Mode, Role};
 use super::event::{CloseReason, Event};
 use super::mapping::Tag;
 use super::send::DataFin;
-use super::subflow::ResetSignal;
+use super::subflow::{ResetSignal, Subflow};
 use crate::base::{Context, FourTuple, Instant, Outcome, Packet, SubflowId};
 use crate::tcp;
 use crate::wire::ResetReason;
@@ -128,7 +128,7 @@ impl<P: Packet> Connection<P> {
         if !self.core.is_multipath() {
             return;
         }
-        let is_safe = self.core.send.buffered() == 0 || self.all().any(|subflow| subflow.is_live());
+        let is_safe = self.core.send.buffered() == 0 || self.all().any(Subflow::is_live);
         let now = cx.now;
         self.all_mut()
             .filter(|subflow| is_safe && subflow.tcp.state() == tcp::State::CloseWait)
@@ -209,20 +209,26 @@ impl<P: Packet> Connection<P> {
             let Some(subflow) = self.subflows[slot].take() else { continue };
             let (tuple, reason) = (subflow.path.tuple, subflow.tcp.close_reason());
             self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple });
+            let reason = reason.unwrap_or(tcp::CloseReason::Finished);
             if subflow.signal.is_joining() {
-                self.note_failed_join(&tuple, reason);
+                self.handle_join_gone(cx, &tuple, reason);
+            } else {
+                self.handle_subflow_gone(cx, reason);
             }
-            self.handle_subflow_gone(cx, reason.unwrap_or(tcp::CloseReason::Finished));
         }
     }
 
-    /// Not to be tried again until the address is announced anew (§3.9.3).
-    fn note_failed_join(&mut self, tuple: &FourTuple, reason: Option<tcp::CloseReason>) {
+    /// A join failed: not to be tried again until the address is announced anew
+    /// (§3.9.3).
+    fn handle_join_gone(&mut self, cx: &mut Context<'_>, tuple: &FourTuple, reason: tcp::CloseReason) {
         let fate = match reason {
-            Some(tcp::CloseReason::TimedOut | tcp::CloseReason::Unreachable) => Fate::Unanswered,
+            tcp::CloseReason::TimedOut | tcp::CloseReason::Unreachable => Fate::Unanswered,
             _ => Fate::Refused,
         };
         self.core.addresses.attempts.note(tuple.local.ip(), tuple.remote, fate);
+        // Who fails to join us may be a stranger: that ends no connection which waits for its peer.
+        let reason = if self.core.role == Role::Passive { tcp::CloseReason::TimedOut } else { reason };
+        self.handle_subflow_gone(cx, reason);
     }
 
     /// A subflow is gone; was it the last?

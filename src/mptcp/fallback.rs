@@ -6,7 +6,6 @@ use super::mapping::Mapping;
 use super::send::DataFin;
 use super::subflow::ResetSignal;
 use crate::base::{Context, DataSeqNumber, Outcome, Packet, SubflowId};
-use crate::tcp;
 use crate::wire::{MappingSignal, ResetReason};
 
 impl<P: Packet> Connection<P> {
@@ -22,8 +21,7 @@ impl<P: Packet> Connection<P> {
     /// Whether plain TCP can go on with this subflow: it is the only one, and
     /// what is in flight lies on it in order, in both directions.
     pub(super) fn may_fall_back(&self, id: SubflowId) -> bool {
-        let alone =
-            self.all().all(|subflow| subflow.signal.id == id || subflow.tcp.state() == tcp::State::Closed);
+        let alone = self.all().all(|subflow| subflow.signal.id == id || !subflow.may_hold_data());
         alone && self.core.send.is_contiguous() && !self.core.receive.has_gap()
     }
 
@@ -64,6 +62,10 @@ impl<P: Packet> Connection<P> {
         }
         subflow.sent.clear();
         core.push_wanted = true;
+        // Only one subflow is left (§3.7): joins under way end.
+        self.all_mut()
+            .filter(|subflow| subflow.signal.id != id)
+            .for_each(|subflow| subflow.abort(ResetSignal::Reason(ResetReason::Mptcp)));
     }
 
     /// Bytes without a mapping: the path stopped passing options.

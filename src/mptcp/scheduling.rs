@@ -127,7 +127,7 @@ impl<P: Packet> Connection<P> {
 
     /// Declares a mapping and hands its data over, by reference.
     fn declare_and_push(&mut self, id: SubflowId, start: u64, end: u64) {
-        let scattered = self.subflows_in_use() > 1;
+        let scattered = self.all().filter(|subflow| subflow.may_hold_data()).count() > 1;
         let Some((core, subflow)) = self.split(id) else { return };
         let sequence = subflow.tcp.next_push_sequence();
         let mut mapping = Mapping {

@@ -34,6 +34,11 @@ impl Stage {
     pub(super) const fn is_authenticated(self) -> bool {
         matches!(self, Self::Established | Self::CapableUnconfirmed { .. } | Self::JoinPreEstablished { .. })
     }
+
+    /// Whether it is a join on which neither side can have sent data yet.
+    pub(super) const fn is_handshake_of_join(self) -> bool {
+        matches!(self, Self::JoinSynSent { .. } | Self::JoinSynReceived { .. })
+    }
 }
 
 /// Which MPTCP option an RST of ours carries.
@@ -128,7 +133,7 @@ impl<P: crate::base::Packet> Subflow<P> {
             signal: Signal {
                 id,
                 stage,
-                is_join: matches!(stage, Stage::JoinSynSent { .. } | Stage::JoinSynReceived { .. }),
+                is_join: stage.is_handshake_of_join(),
                 local_id: AddressId(0),
                 remote_id: AddressId(0),
                 backup_by_remote: false,
@@ -153,6 +158,11 @@ impl<P: crate::base::Packet> Subflow<P> {
         let open = matches!(self.tcp.state(), tcp::State::Established | tcp::State::CloseWait);
         let ready = matches!(self.signal.stage, Stage::Established | Stage::CapableUnconfirmed { .. });
         open && ready && !self.closing
+    }
+
+    /// Whether data may be, or may have been, on it.
+    pub(super) fn may_hold_data(&self) -> bool {
+        !self.signal.stage.is_handshake_of_join() && self.tcp.state() != tcp::State::Closed
     }
 
     /// Whether it is established and neither side has begun to close it.

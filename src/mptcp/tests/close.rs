@@ -66,6 +66,18 @@ fn a_connection_without_subflows_waits_for_one() {
 }
 
 #[test]
+fn a_strangers_join_does_not_end_a_connection_that_waits() {
+    let mut host = without_subflows(Host::passive(config()));
+    let flow = host.join_syn(3, 3, false).expect("taken");
+    host.sent();
+    host.inject(&flow, &segment(".", 1, 1));
+    assert!(host.sent_reset(&flow).reset().is_some());
+    assert_eq!(host.closed(), None);
+    let join = host.joined_by_peer(2, 2);
+    assert_eq!(host.state(&join), Some(State::Established));
+}
+
+#[test]
 fn a_connection_without_subflows_ends_after_the_timeout() {
     let mut host = without_subflows(Host::passive(config()));
     host.wait(Duration::from_secs(59));

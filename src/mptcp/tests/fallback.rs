@@ -1,6 +1,6 @@
 //! Options lost and data changed on the way (RFC 8684 §3.7).
 
-use super::script::{Host, config};
+use super::script::{Host, addresses, config};
 use super::segment::{Segment, checksum, ours, segment, stream, theirs};
 use crate::base::{Duration, HeapPacket, Outcome, Packet};
 use crate::mptcp::{CloseReason, Config, Connection, Event, Path};
@@ -40,6 +40,23 @@ fn data_acknowledged_without_a_data_ack_turns_the_first_subflow_plain() {
     host.write(500);
     let plain = host.sent_one();
     assert_eq!((plain.dss(), plain.others()), (None, &[][..]));
+}
+
+#[test]
+fn a_join_under_way_is_no_second_subflow() {
+    let mut host = Host::active(Config { addresses: addresses(2), ..config() });
+    let first = host.first;
+    let wanted = host.wanted();
+    let (join, _) = host.open(&wanted[0]).expect("room");
+    host.write(500);
+    host.sent();
+    // An infinite mapping: plain TCP, on the one subflow that there is.
+    host.inject(&first, &segment(".", 1, 501).map(0, 1, 0).bytes(stream(0..100)));
+    assert!(host.connection.is_fallback());
+    host.sent();
+    assert_eq!((host.state(&join), host.state(&first)), (None, Some(State::Established)));
+    assert_eq!(host.read(), stream(0..100));
+    assert_eq!(host.connection.send_capacity(), 1 << 20);
 }
 
 #[test]
