@@ -1,7 +1,7 @@
 //! Addresses of the peer: ADD_ADDR and REMOVE_ADDR (RFC 8684 §3.4).
 
 use super::script::{Host, config, their_address, their_socket};
-use super::segment::{add_address, remove_address, segment};
+use super::segment::{Sent, add_address, remove_address, segment};
 use crate::base::{AddressId, Duration, Outcome};
 use crate::mptcp::Config;
 use crate::tcp::State;
@@ -20,7 +20,7 @@ fn an_announced_address_is_echoed_and_joined() {
     let wanted = host.wanted();
     assert_eq!(wanted.len(), 1);
     assert_eq!((wanted[0].remote, wanted[0].remote_id), (their_socket(2), AddressId(3)), "the same port");
-    let echo = host.sent().iter().find_map(|sent| sent.add_address()).expect("an echo");
+    let echo = host.sent().iter().find_map(Sent::add_address).expect("an echo");
     let expected = AddAddress { address_id: AddressId(3), address: their_address(2), port: None, hmac: None };
     assert_eq!(echo, expected);
     let flow = host.joined_by_us(&wanted[0]);
@@ -32,10 +32,7 @@ fn an_address_with_a_port_is_joined_there() {
     let mut host = Host::active(config());
     hear(&mut host, add_address(3, their_address(2), Some(8_080)));
     assert_eq!(host.wanted()[0].remote, SocketAddr::new(their_address(2), 8_080));
-    assert_eq!(
-        host.sent().iter().find_map(|sent| sent.add_address()).and_then(|echo| echo.port),
-        Some(8_080)
-    );
+    assert_eq!(host.sent().iter().find_map(Sent::add_address).and_then(|echo| echo.port), Some(8_080));
 }
 
 #[test]
@@ -71,7 +68,7 @@ fn an_address_of_another_family_waits_for_one_of_ours() {
     let address: IpAddr = Ipv6Addr::LOCALHOST.into();
     hear(&mut host, add_address(3, address, None));
     assert_eq!(host.wanted(), []);
-    let echo = host.sent().iter().find_map(|sent| sent.add_address()).expect("an echo");
+    let echo = host.sent().iter().find_map(Sent::add_address).expect("an echo");
     assert_eq!(echo.address, address);
 }
 

@@ -1,7 +1,7 @@
 //! Addresses of ours: announced until echoed, and withdrawn (RFC 8684 §3.4).
 
 use super::script::{Host, addresses, config, our_address, their_address};
-use super::segment::{OUR_KEY, THEIR_KEY, add_address, segment};
+use super::segment::{OUR_KEY, Sent, THEIR_KEY, add_address, segment};
 use crate::base::{AddressId, Duration, Outcome, PortIndex};
 use crate::mptcp::key::add_address_hmac;
 use crate::mptcp::{Config, JoinRefused};
@@ -22,7 +22,7 @@ fn announcing(count: u8) -> (Host, Vec<AddAddress>) {
     let keys = capable(Some(THEIR_KEY), Some(OUR_KEY));
     host.inject(&first, &segment(".", 1, 1).option(MptcpOption::Capable(keys)));
     let sent = host.sent();
-    let announced = sent.iter().filter_map(|sent| sent.add_address()).collect();
+    let announced = sent.iter().filter_map(Sent::add_address).collect();
     (host, announced)
 }
 
@@ -44,7 +44,7 @@ fn an_announcement_is_repeated_until_it_is_echoed() {
     let (mut host, announced) = announcing(2);
     let first = host.first;
     let again = host.wait(Duration::from_secs(31));
-    assert_eq!(again.iter().filter_map(|sent| sent.add_address()).collect::<Vec<_>>(), announced);
+    assert_eq!(again.iter().filter_map(Sent::add_address).collect::<Vec<_>>(), announced);
     host.inject(&first, &segment(".", 1, 1).option(echo(&announced[0])));
     assert_eq!(host.count(Outcome::MpEchoAddRx), 1);
     assert!(host.wait(Duration::from_secs(300)).iter().all(|sent| sent.add_address().is_none()));
@@ -84,7 +84,7 @@ fn a_withdrawn_address_is_signalled_and_its_subflows_are_reset() {
     let reset = sent.iter().find(|sent| sent.has(TcpFlags::RST)).expect("an RST");
     // The address may come back: the peer may join it then.
     assert_eq!((reset.id, reset.reset()), (join.id, Some((ResetReason::Unspecified, true))));
-    assert_eq!(sent.iter().find_map(|sent| sent.removed()), Some(vec![2]));
+    assert_eq!(sent.iter().find_map(Sent::removed), Some(vec![2]));
     assert_eq!((host.state(&first), host.state(&join)), (Some(State::Established), None));
 }
 
@@ -118,7 +118,7 @@ fn the_initial_address_is_withdrawn_as_id_0() {
     let join = host.joined_by_us(&wanted[0]);
     host.with(|connection, cx| connection.withdraw_address(cx, AddressId(1)));
     let sent = host.sent();
-    assert_eq!(sent.iter().find_map(|sent| sent.removed()), Some(vec![0]), "as the peer knows it");
+    assert_eq!(sent.iter().find_map(Sent::removed), Some(vec![0]), "as the peer knows it");
     assert_eq!((host.state(&first), host.state(&join)), (None, Some(State::Established)));
 }
 
@@ -128,7 +128,7 @@ fn an_announced_address_that_is_withdrawn_takes_no_joins() {
     let first = host.first;
     host.inject(&first, &segment(".", 1, 1).option(echo(&announced[0])));
     host.with(|connection, cx| connection.withdraw_address(cx, AddressId(2)));
-    let removed = host.sent().iter().find_map(|sent| sent.removed());
+    let removed = host.sent().iter().find_map(Sent::removed);
     assert_eq!(removed, Some(vec![2]), "also without a subflow");
     let refused = host.join_syn_to(2, 2, 9);
     assert_eq!(refused.unwrap_err(), JoinRefused(ResetReason::Prohibited));

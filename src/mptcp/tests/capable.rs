@@ -1,7 +1,7 @@
 //! MP_CAPABLE (RFC 8684 §3.1).
 
 use super::script::{Host, addresses, config};
-use super::segment::{OUR_KEY, Segment, THEIR_KEY, capable, segment, stream};
+use super::segment::{OUR_KEY, Segment, Sent, THEIR_KEY, capable, segment, stream};
 use crate::base::{Duration, Key, Outcome};
 use crate::mptcp::Config;
 use crate::wire::{MpCapable, MptcpOption, TcpFlags};
@@ -81,7 +81,7 @@ fn data_with_the_keys_is_as_good_as_a_mapping_and_may_come_twice() {
     host.inject(&first, &data);
     assert_eq!(host.read(), stream(0..50));
     let acks = host.sent();
-    assert_eq!(acks.last().and_then(|ack| ack.data_ack()), Some(50), "acknowledged at data level");
+    assert_eq!(acks.last().and_then(Sent::data_ack), Some(50), "acknowledged at data level");
     host.inject(&first, &segment(".", 51, 1).mapped(50, 20).ack(0));
     assert_eq!(host.read(), stream(50..70));
 }
@@ -176,7 +176,7 @@ fn checksums_are_used_if_either_side_asks() {
             &first,
             &answer(|answer| {
                 if peer {
-                    ask(answer)
+                    ask(answer);
                 }
             }),
         );

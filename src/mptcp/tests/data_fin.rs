@@ -1,14 +1,14 @@
 //! DATA_FIN (RFC 8684 §3.3.3).
 
 use super::script::{Host, config};
-use super::segment::{checksum, ours, segment, stream};
+use super::segment::{Sent, checksum, ours, segment, stream};
 use crate::base::Duration;
 use crate::mptcp::{CloseReason, Event};
 use crate::tcp::State;
 use crate::wire::{DataAck, DataSignal, MappingSignal, TcpFlags};
 
 fn fins(host: &mut Host) -> Vec<DataSignal> {
-    host.sent().iter().filter_map(|sent| sent.dss()).filter(|signal| signal.data_fin).collect()
+    host.sent().iter().filter_map(Sent::dss).filter(|signal| signal.data_fin).collect()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn the_peers_data_fin_is_acknowledged_once_everything_before_it_came() {
     assert!(!host.events.contains(&Event::PeerFinished));
     host.inject(&first, &segment(".", 1, 1).mapped(0, 100));
     let acks = host.wait(Duration::from_millis(10));
-    assert_eq!(acks.last().and_then(|ack| ack.data_ack()), Some(101), "the DATA_FIN counts");
+    assert_eq!(acks.last().and_then(Sent::data_ack), Some(101), "the DATA_FIN counts");
     assert!(host.events.contains(&Event::PeerFinished));
     assert_eq!(host.read(), stream(0..100));
 }
@@ -101,7 +101,7 @@ fn nothing_is_taken_behind_the_data_fin() {
     host.sent();
     host.inject(&first, &segment(".", 11, 1).mapped(10, 20));
     assert!(host.read().is_empty());
-    assert_eq!(host.wait(Duration::from_millis(10)).last().and_then(|ack| ack.data_ack()), Some(11));
+    assert_eq!(host.wait(Duration::from_millis(10)).last().and_then(Sent::data_ack), Some(11));
 }
 
 #[test]
@@ -132,5 +132,5 @@ fn a_data_fin_that_comes_again_is_acknowledged_again() {
     host.inject(&first, &segment(".", 1, 1).data_fin(0).ack(1));
     host.sent();
     host.inject(&first, &segment(".", 1, 1).data_fin(0).ack(1));
-    assert_eq!(host.sent().last().and_then(|sent| sent.data_ack()), Some(1));
+    assert_eq!(host.sent().last().and_then(Sent::data_ack), Some(1));
 }

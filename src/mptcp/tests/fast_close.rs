@@ -3,7 +3,7 @@
 use super::script::{Host, config};
 use super::segment::{OUR_KEY, Sent, THEIR_KEY, segment};
 use crate::base::{Key, Outcome};
-use crate::mptcp::{CloseReason, Event};
+use crate::mptcp::{CloseReason, Connection, Event};
 use crate::wire::{MptcpOption, TcpFlags};
 
 fn resets(sent: &[Sent]) -> Vec<&Sent> {
@@ -18,7 +18,7 @@ fn has_fast_close(sent: &Sent) -> bool {
 fn an_abort_resets_every_subflow_with_the_peers_key() {
     let mut host = Host::passive(config());
     host.joined_by_peer(2, 2);
-    host.with(|connection, cx| connection.abort(cx));
+    host.with(Connection::abort);
     let sent = host.sent();
     assert_eq!(resets(&sent).len(), 2);
     assert!(sent.iter().all(has_fast_close));
@@ -55,7 +55,7 @@ fn a_wrong_key_is_ignored() {
 fn two_that_cross_end_both_sides() {
     let mut host = Host::passive(config());
     let first = host.first;
-    host.with(|connection, cx| connection.abort(cx));
+    host.with(Connection::abort);
     host.inject(&first, &segment(".", 1, 1).option(MptcpOption::FastClose(OUR_KEY)));
     assert_eq!(resets(&host.sent()).len(), 1);
     assert_eq!(host.closed(), Some(CloseReason::Aborted));
@@ -67,7 +67,7 @@ fn a_plain_connection_is_reset_without_options() {
     let mut host = Host::passive(config());
     let first = host.first;
     host.inject(&first, &segment(".", 1, 1).bytes(vec![1]));
-    host.with(|connection, cx| connection.abort(cx));
+    host.with(Connection::abort);
     let sent = host.sent();
     assert_eq!(resets(&sent).len(), 1);
     assert!(sent.iter().all(|sent| sent.others().is_empty()));

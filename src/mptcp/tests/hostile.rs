@@ -1,7 +1,10 @@
 //! A peer, or a stranger who knows a 4-tuple, that says anything at all.
 
 use super::script::{Host, addresses, config};
-use super::segment::{Segment, add_address, remove_address, segment, tcp_reset, theirs};
+use super::segment::{
+    OUR_KEY, Segment, THEIR_KEY, add_address, capable, data_capable, remove_address, segment, tcp_reset,
+    theirs,
+};
 use crate::base::{DataSeqNumber, Duration, Key, Random};
 use crate::mptcp::Config;
 use crate::wire::{DataAck, MappingSignal, MptcpOption, ResetReason};
@@ -17,8 +20,8 @@ fn any_option(random: &mut Random) -> MptcpOption {
         4 => MptcpOption::Fail(DataSeqNumber(random.next_u64())),
         5 => MptcpOption::FastClose(Key(random.next_u64())),
         6 => tcp_reset(random.below(2) == 0, ResetReason::from_code(random.below(8) as u8)),
-        7 => MptcpOption::Capable(super::segment::capable(None, None)),
-        _ => super::segment::data_capable(random.below(3) as u16),
+        7 => MptcpOption::Capable(capable(None, None)),
+        _ => data_capable(random.below(3) as u16),
     }
 }
 
@@ -58,9 +61,43 @@ fn any_segment(random: &mut Random) -> Segment {
     any
 }
 
-/// Whatever comes, nothing panics, stalls or transmits for ever.
 #[test]
-fn whatever_is_said_nothing_panics_or_spins() {
+fn whatever_is_said_in_a_handshake_nothing_panics_or_spins() {
+    for seed in 0..3_000 {
+        let mut random = Random::from_number(seed);
+        let config = Config { addresses: addresses(3), ..config() };
+        let mut host = match random.below(3) {
+            0 => Host::accept(config, &segment("S", 0, 0).option(data_capable(random.below(3) as u16))),
+            1 => Host::accept(config, &segment("S", 0, 0).option(MptcpOption::Capable(capable(None, None)))),
+            _ => Host::connect(config),
+        };
+        let first = host.first;
+        host.write(random.below(3_000));
+        for _ in 0..20 {
+            let flags = ["S.", "S.", "S", ".", "R.", "F."][random.below(6) as usize];
+            let sender = (random.below(2) == 0).then_some(THEIR_KEY);
+            let receiver = (random.below(2) == 0).then_some(OUR_KEY).filter(|_| sender.is_some());
+            let said = match random.below(3) {
+                0 => any_segment(&mut random),
+                1 => segment(flags, 0, random.below(2) as i64)
+                    .option(MptcpOption::Capable(capable(sender, receiver))),
+                _ => segment(flags, 1, 1)
+                    .option(MptcpOption::Capable(capable(sender, receiver)))
+                    .bytes(vec![1; random.below(50) as usize]),
+            };
+            host.inject(&first, &said);
+            host.sent();
+            host.read();
+            if random.below(4) == 0 {
+                host.wait(Duration::from_millis(random.below(3_000)));
+            }
+        }
+        host.wait(Duration::from_secs(200));
+    }
+}
+
+#[test]
+fn whatever_is_said_on_subflows_nothing_panics_or_spins() {
     for seed in 0..3_000 {
         let mut random = Random::from_number(seed);
         let config = Config { addresses: addresses(3), max_subflows: 4, ..config() };

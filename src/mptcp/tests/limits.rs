@@ -1,7 +1,7 @@
 //! What a peer can make grow has a limit, and reaching it is counted.
 
 use super::script::{Host, config, their_address};
-use super::segment::{add_address, segment, stream};
+use super::segment::{Sent, add_address, segment, stream};
 use crate::base::Outcome;
 use crate::mptcp::Config;
 use crate::tcp;
@@ -52,10 +52,8 @@ fn mappings_that_wait_for_their_data() {
 fn pieces_that_wait_out_of_order() {
     let mut host = Host::passive(config());
     let first = host.first;
-    let mut start = 1;
     for at in 0..400 {
-        host.inject(&first, &segment(".", start, 1).mapped(10 + at * 2, 1));
-        start += 1;
+        host.inject(&first, &segment(".", 1 + at as i64, 1).mapped(10 + at * 2, 1));
     }
     assert!(host.count(Outcome::MpOutOfOrderFull) > 0);
     let held = host.count(Outcome::MpOutOfOrder);
@@ -74,7 +72,7 @@ fn pieces_that_nobody_reads() {
     let held = host.read();
     assert!(held.len() <= 1_024, "{}", held.len());
     // What was dropped was not acknowledged at data level, and comes again.
-    let acknowledged = host.sent().last().and_then(|ack| ack.data_ack());
+    let acknowledged = host.sent().last().and_then(Sent::data_ack);
     assert_eq!(acknowledged.unwrap_or(held.len() as u64), held.len() as u64);
     let from = held.len() as u64;
     host.inject(&first, &segment(".", 2_001, 1).mapped(from, 1_000));

@@ -16,6 +16,7 @@ mod hostile;
 mod infinite;
 mod join;
 mod limits;
+mod reinject;
 mod reset;
 mod script;
 mod segment;

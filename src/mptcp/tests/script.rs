@@ -245,7 +245,7 @@ impl Host {
     }
 
     pub(super) fn close(&mut self) {
-        self.with(|connection, cx| connection.close(cx));
+        self.with(Connection::close);
     }
 
     /// Time passes, from deadline to deadline; returns what left.
@@ -254,7 +254,7 @@ impl Host {
         let mut all = Vec::new();
         while let Some(deadline) = self.connection.poll_deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now + deadline.since(self.now);
-            self.with(|connection, cx| connection.handle_timeout(cx));
+            self.with(Connection::handle_timeout);
             all.extend(self.sent());
             assert!(all.len() < 100_000, "busy for ever");
         }
