@@ -87,7 +87,7 @@ impl<P: Packet> Connection<P> {
     pub(super) fn handle_subflow_finished(&mut self, cx: &mut Context<'_>, id: SubflowId) {
         // A multipath peer ends its stream with a DATA_FIN first: one that never
         // sent a DSS has fallen back.
-        if self.core.is_multipath() && !self.core.data_signal_seen && self.may_fall_back(id) {
+        if self.core.is_multipath() && !self.core.data_signal_seen && self.may_lose_options(id) {
             cx.count(Outcome::MpDssFallback);
             self.fall_back(id, true);
         }
