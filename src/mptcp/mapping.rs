@@ -3,7 +3,7 @@
 
 use crate::base::{DataSeqNumber, Packet, SeqNumber};
 use crate::tcp;
-use crate::wire::mapping_pseudo_header;
+use crate::wire::{MappingSignal, mapping_pseudo_header};
 use std::collections::VecDeque;
 
 /// The longest mapping that is declared: one burst of up to 64 KB, so that the
@@ -52,6 +52,19 @@ pub(super) fn data_checksum<'a, P: Packet + 'a>(
         piece.for_each_piece(&mut |bytes| checksum.add(bytes));
     }
     checksum.finish()
+}
+
+/// Whether two checksums are the same number: 0x0000 and 0xffff are in ones'
+/// complement.
+const fn is_same_checksum(computed: u16, expected: u16) -> bool {
+    computed == expected || (computed ^ expected == 0xffff && (computed == 0 || expected == 0))
+}
+
+/// Whether the checksum of a DATA_FIN without data, if there is one, is right:
+/// it covers the pseudo-header alone (RFC 8684 §3.3.3).
+pub(super) fn is_fin_genuine<P: Packet>(signal: &MappingSignal, sequence: DataSeqNumber) -> bool {
+    let computed = || data_checksum(sequence, signal.subflow_offset, signal.length, std::iter::empty::<&P>());
+    signal.checksum.is_none_or(|expected| is_same_checksum(computed(), expected))
 }
 
 /// A mapping as the peer declared it.
@@ -131,7 +144,7 @@ impl<P: Packet> Incoming<P> {
     /// Remembers a mapping. `initial`: the peer's first data byte has this
     /// number; `limit`: mappings kept at most.
     pub(super) fn declare(&mut self, mapping: ReceivedMapping, initial: SeqNumber, limit: usize) -> Declared {
-        let first = self.end.unwrap_or(initial) - self.pending_bytes;
+        let first = self.first(initial);
         if mapping.data_bytes == 0 || !mapping.end().after(first) {
             return Declared::Taken;
         }
@@ -163,6 +176,12 @@ impl<P: Packet> Incoming<P> {
         }
         self.mappings.insert(at, mapping);
         Declared::Taken
+    }
+
+    /// The first byte that was not brought to the stream; `initial`: the peer's
+    /// first data byte has this number.
+    pub(super) fn first(&self, initial: SeqNumber) -> SeqNumber {
+        self.end.unwrap_or(initial) - self.pending_bytes
     }
 
     /// Appends bytes that the subflow put in order.
@@ -223,10 +242,7 @@ impl<P: Packet> Incoming<P> {
             })
             .collect();
         let computed = data_checksum(mapping.sequence, mapping.subflow_offset, mapping.length, pieces.iter());
-        // 0x0000 and 0xffff are the same number in ones' complement.
-        let same =
-            computed == expected || (computed ^ expected == 0xffff && (computed == 0 || expected == 0));
-        Some(same)
+        Some(is_same_checksum(computed, expected))
     }
 
     fn take(&mut self, room: usize, offset: u64) -> Step<P> {
@@ -241,6 +257,18 @@ impl<P: Packet> Incoming<P> {
             Some(received) => Step::Data { offset, payload: received.payload },
             None => Step::Wait,
         }
+    }
+
+    /// Drops so many of the bytes that wait; `false`: there are not so many.
+    pub(super) fn skip(&mut self, mut bytes: usize) -> bool {
+        if bytes > self.pending_bytes {
+            return false;
+        }
+        while bytes > 0 {
+            let Step::Data { payload, .. } = self.take(bytes, 0) else { return false };
+            bytes -= payload.len();
+        }
+        true
     }
 
     /// Everything that waits, in order, whatever was mapped: after a fallback.

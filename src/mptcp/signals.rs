@@ -53,18 +53,16 @@ impl Signals {
         self.announcements.len() < before
     }
 
-    /// Echoes an announcement of the peer's.
-    pub(super) fn echo(&mut self, option: &AddAddress) {
+    /// Echoes an announcement of the peer's; `false` if too many wait.
+    pub(super) fn echo(&mut self, option: &AddAddress) -> bool {
         let echo = AddAddress { hmac: None, ..*option };
-        if !self.echoes.contains(&echo) && !self.echoes.is_full() {
-            self.echoes.push(echo);
-        }
+        self.echoes.contains(&echo) || self.echoes.try_push(echo).is_ok()
     }
 
-    /// Withdraws an address of ours.
-    pub(super) fn withdraw(&mut self, id: AddressId) {
+    /// Withdraws an address of ours; `false` if too many wait.
+    pub(super) fn withdraw(&mut self, id: AddressId) -> bool {
         self.announcements.retain(|announcement| announcement.id != id);
-        self.removals.push(id);
+        self.removals.push(id)
     }
 
     /// Whether an option waits and may leave on an ACK of its own now.
@@ -171,6 +169,9 @@ impl<P: Packet> Connection<P> {
         let initial_port = config.addresses.iter().find(|ours| ours.address == initial).map(|ours| ours.port);
         let same_family = |ours: &&LocalAddress| ours.address.is_ipv4() == initial.is_ipv4();
         for address in config.addresses.iter().filter(|ours| Some(ours.port) != initial_port) {
+            if self.core.addresses.is_withdrawn(address.id) {
+                continue;
+            }
             let on_port = || config.addresses.iter().filter(|ours| ours.port == address.port);
             if on_port().find(same_family).or_else(|| on_port().next()) == Some(address) {
                 self.core.signals.announce(address.id, address.address);
@@ -186,12 +187,14 @@ impl<P: Packet> Connection<P> {
         if self.core.signals.wants_ack()
             && let Some(id) = self.signalling_subflow()
             && let Some(subflow) = self.subflow_mut(id)
+            && subflow.signal.carries_signals()
         {
             subflow.tcp.request_signal_ack();
         }
-        for subflow in self.all_mut().filter(|subflow| subflow.signal.priority_pending && subflow.is_live()) {
-            subflow.tcp.request_signal_ack();
-        }
+        self.all_mut()
+            .filter(|subflow| subflow.signal.priority_pending && subflow.is_live())
+            .filter(|subflow| subflow.signal.carries_signals())
+            .for_each(|subflow| subflow.tcp.request_signal_ack());
     }
 
     /// A live subflow, preferably one that makes progress.
