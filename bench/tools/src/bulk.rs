@@ -10,7 +10,9 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// Reads one connection and counts. Keeps reading after its time, so that the
 /// other side is not reset.
 pub fn sink(arguments: &Arguments) -> Result<String> {
-    let (mut stream, _) = socket::listen(arguments.address, arguments.protocol)?.accept()?;
+    // The kernel takes further subflows only as long as somebody listens.
+    let listener = socket::listen(arguments.address, arguments.protocol)?;
+    let (mut stream, _) = listener.accept()?;
     let mut block = vec![0; BLOCK_BYTES];
     let mut counted = Counted::start(&arguments.window());
     loop {

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 /// Answers each request of one connection, until that ends.
 pub fn echo(arguments: &Arguments) -> Result<String> {
-    let (mut stream, _) = socket::listen(arguments.address, arguments.protocol)?.accept()?;
+    let listener = socket::listen(arguments.address, arguments.protocol)?;
+    let (mut stream, _) = listener.accept()?;
     prepare(&stream)?;
     let mut message = vec![0; arguments.bytes];
     let mut answered = 0u64;
