@@ -96,18 +96,19 @@ class Both:
         self._processes, self._protocol = processes, protocol
 
     def passive(self, command):
-        process = self._start(command, self.place.receiving_core, self.links.receiving)
+        # On every address: the kernel takes a subflow only where somebody listens.
+        process = self._start(command, "0.0.0.0", self.place.receiving_core, self.links.receiving)
         wait_until("listening", lambda: "listening" in process.output(), process)
         return process
 
-    def active(self, command, *options):
-        return self._start(command, self.place.sending_core, self.links.sending, *options)
+    def active(self, command):
+        return self._start(command, "10.90.1.2", self.place.sending_core, self.links.sending)
 
-    def _start(self, command, core, namespace, *options):
+    def _start(self, command, address, core, namespace):
         place = self.place
         return self._processes.start(
-            f"kernel-{command}", place.tools, command, "--address", f"10.90.1.2:{PORT}", "--protocol", self._protocol,
-            "--seconds", place.seconds, "--warm-up", place.warm_up, *options, core=core, namespace=namespace)
+            f"kernel-{command}", place.tools, command, "--address", f"{address}:{PORT}", "--protocol", self._protocol,
+            "--seconds", place.seconds, "--warm-up", place.warm_up, core=core, namespace=namespace)
 
 
 def _bulk(both, workload):
