@@ -79,7 +79,8 @@ def plan(only=""):
         if workload.name in HAS[system] and _wanted(system, systems) and _wanted(workload.name, workloads)
     ]
     if not pairs:
-        raise ValueError(f"--only {only} leaves nothing: systems {', '.join(SYSTEMS)}; workloads {', '.join(_EVERYTHING)}")
+        known = f"systems {', '.join(SYSTEMS)}; workloads {', '.join(_EVERYTHING)}"
+        raise ValueError(f"--only {only} leaves nothing: {known}")
     return pairs
 
 

@@ -8,6 +8,8 @@ from .place import FRAME_BYTES
 from .processes import Failed, Processes, run, wait_until
 
 PORT = 5001
+# As many ports as connections in TIME_WAIT may hold.
+SETTINGS = ("net.mptcp.enabled=1", "net.ipv4.ip_local_port_range=1024 65000", "net.ipv4.tcp_tw_reuse=1")
 OFFLOADS = ("tso", "gso", "gro")
 
 
@@ -54,7 +56,7 @@ class Links:
             run("ip", "netns", "add", space)
             run("ip", "-n", space, "link", "set", "lo", "up")
             run("ip", "-n", space, "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8")
-            _sysctl(space, "net.mptcp.enabled=1", "net.ipv4.ip_local_port_range=1024 65000", "net.ipv4.tcp_tw_reuse=1")
+            run("ip", "netns", "exec", space, "sysctl", "--quiet", "-w", *SETTINGS)
         for link in range(1, self.count + 1):
             run("ip", "-n", self.sending, "link", "add", f"s{link}", "type", "veth",
                 "peer", "name", f"r{link}", "netns", self.receiving)
@@ -66,10 +68,9 @@ class Links:
                 run("ip", "-n", space, "link", "set", device, "up")
             # The receiver announces its other addresses, and the sender joins each over its own link.
             if link > 1:
-                run("ip", "-n", self.receiving, "mptcp", "endpoint", "add", f"10.90.{link}.2", "dev", f"r{link}", "signal")
-        # IPv6 finds out about its addresses meanwhile.
-        for link in range(1, self.count + 1):
-            wait_until(f"link {link}", lambda: "state UP" in run("ip", "-n", self.receiving, "link", "show", f"r{link}"))
+                run("ip", "-n", self.receiving, "mptcp", "endpoint", "add",
+                    f"10.90.{link}.2", "dev", f"r{link}", "signal")
+        wait_until("link that is up", lambda: all(link["operstate"] == "UP" for link in self._receiving_links()))
 
     def counters(self):
         """What the sender's MPTCP has counted."""
@@ -78,14 +79,13 @@ class Links:
 
     def received(self):
         """(time, [(bytes, frames) of each link]) that have arrived."""
-        text = run("ip", "-n", self.receiving, "-s", "-j", "link", "show", "type", "veth")
-        links = sorted(json.loads(text), key=lambda link: link["ifname"])
+        links = self._receiving_links()
         counts = [(link["stats64"]["rx"]["bytes"], link["stats64"]["rx"]["packets"]) for link in links]
         return time.monotonic(), counts
 
-
-def _sysctl(space, *settings):
-    run("ip", "netns", "exec", space, "sysctl", "--quiet", "-w", *settings)
+    def _receiving_links(self):
+        text = run("ip", "-n", self.receiving, "-s", "-j", "link", "show", "type", "veth")
+        return sorted(json.loads(text), key=lambda link: link["ifname"])
 
 
 class Both:

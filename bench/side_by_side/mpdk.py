@@ -3,13 +3,12 @@
 import subprocess
 
 from .kernel import request_figures
-from .place import MEMORY_MB, PACKET_BYTES
+from .place import MEMORY_MB, PACKET_BYTES, QUEUE_FRAMES
 from .processes import Failed, Processes, wait_until
 
 ADDRESS = "10.90.1.2:5001"
 REQUEST_BYTES = 64
 PARALLEL_CONNECTS = 64
-QUEUE_FRAMES = 1024
 # An engine that is alone on its core never sleeps; one that shares it with a client has to let that run.
 SPIN_US = {"alone": 10_000_000, "shared": 50}
 # Finished connections leave soon, and there is room for those that have not.
@@ -107,7 +106,7 @@ def active_config(place, sockets, core):
 def _config(place, side, core_number, core, devices, host):
     ports = "".join(
         f'\n[[port]]\nname = "link{link}"\ndevice = "{device}"\naddresses = ["10.90.{link}.{host}/24"]\n'
-        f"mtu = {PACKET_BYTES}\n"
+        f"mtu = {PACKET_BYTES}\nrx_descriptors = {QUEUE_FRAMES}\ntx_descriptors = {QUEUE_FRAMES}\n"
         for link, device in enumerate(devices, start=1)
     )
     return (

@@ -10,6 +10,8 @@ HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
 MEMORY_MB = 1024
 PACKET_BYTES = 1500
 FRAME_BYTES = PACKET_BYTES + 14
+# Of every queue of every port, testpmd's and mpdk's.
+QUEUE_FRAMES = 1024
 
 
 @dataclass

@@ -16,12 +16,15 @@ COLOURS = {
     "mpdk-tcp": "#f3bfa3",
     "smoltcp": "#5d9a68",
 }
+# Where the name of the table is too long.
+SHORT = {"testpmd": "testpmd", "mpdk-client": "mpdk, client API", "smoltcp": "smoltcp, in memory"}
 INK, QUIET, RULE = "#1c1f24", "#5f6670", "#d5d9df"
 FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
+TITLE_WORDS = "One machine, no NIC: the wire, Linux, mpdk and smoltcp side by side"
 WIDTH, MARGIN, GAP = 1000, 28, 36
 HEAD, FOOT = 92, 46
 PANEL_WIDTH = (WIDTH - 2 * MARGIN - GAP) / 2
-LABELS, VALUES = 150, 92
+LABELS, VALUES = 140, 92
 BAR, STEP, TITLE = 15, 23, 46
 LABEL_SIZE = 12
 
@@ -54,7 +57,7 @@ def _head(setup, state):
     place = f"{setup['cpu']}, Linux {setup['kernel']}, one core each side" + (f", cores {state}" if state else "")
     runs = f"Median of {setup['runs']} runs of {setup['seconds']:g} s, line: least to most"
     return "\n".join([
-        _text(MARGIN, 38, "One machine, no NIC: the wire, Linux, mpdk and smoltcp side by side", 21, INK, weight="bold"),
+        _text(MARGIN, 38, TITLE_WORDS, 21, INK, weight="bold"),
         _text(MARGIN, 60, place, 12.5, QUIET),
         _text(MARGIN, 77, runs, 12.5, QUIET),
     ])
@@ -62,7 +65,7 @@ def _head(setup, state):
 
 def _foot(setup):
     versions = setup["versions"]
-    return f"{versions['mpdk']}, DPDK {versions['dpdk']}, smoltcp {versions['smoltcp']}   {setup['command']}"
+    return f"{versions['mpdk']}, DPDK {versions['dpdk']}, smoltcp {versions['smoltcp']} \u00b7 {setup['command']}"
 
 
 def _panel(left, top, name, bars):
@@ -89,7 +92,7 @@ def _bar(left, y, bar, scale):
     is_ours = bar["system"].startswith("mpdk")
     weight = "bold" if is_ours else "normal"
     lines = [
-        _text(start - 8, middle + 4, SYSTEMS[bar["system"]].split(" (")[0], LABEL_SIZE, INK, anchor="end", weight=weight),
+        _text(start - 8, middle + 4, _label(bar["system"]), LABEL_SIZE, INK, anchor="end", weight=weight),
         f'<rect x="{start:.1f}" y="{y:.1f}" width="{max(value, 1):.1f}" height="{BAR}" rx="1.5" '
         f'fill="{COLOURS[bar["system"]]}"><title>{escape(_tip(bar))}</title></rect>',
     ]
@@ -99,6 +102,10 @@ def _bar(left, y, bar, scale):
     label = scaled(bar["value"], bar["unit"])
     lines.append(_text(max(start + value, high) + 7, middle + 4, label, LABEL_SIZE, INK, weight=weight))
     return "\n".join(lines)
+
+
+def _label(system):
+    return SHORT.get(system, SYSTEMS[system])
 
 
 def _tip(bar):

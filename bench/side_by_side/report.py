@@ -34,13 +34,18 @@ def to_json(result):
 
 
 def scaled(value, unit):
-    """A number with a prefix that a person can read."""
+    """A number of three digits, with a prefix that a person can read."""
     if unit == "ns":
-        return f"{value / 1000:.2f} us"
+        return f"{_three_digits(value / 1000)} us"
+    word = "/s" if unit == "1/s" else unit
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
-            return f"{value / factor:.2f} {prefix}{unit}" if unit != "1/s" else f"{value / factor:.2f} {prefix}/s"
-    return f"{value:.2f} {unit}" if unit != "1/s" else f"{value:.2f} /s"
+            return f"{_three_digits(value / factor)} {prefix}{word}"
+    return f"{_three_digits(value)} {word}"
+
+
+def _three_digits(value):
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
 def table(result):

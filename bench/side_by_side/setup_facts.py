@@ -14,6 +14,7 @@ from .place import MEMORY_MB, PACKET_BYTES, ROOT
 
 def facts(place, runs, command):
     """The set-up as one object."""
+    kernel_offloads = ", ".join(kernel.OFFLOADS)
     return {
         "command": command,
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -29,8 +30,8 @@ def facts(place, runs, command):
         },
         "mtu": PACKET_BYTES,
         "offloads": {
-            "bulk": f"kernel: {', '.join(kernel.OFFLOADS)} off; mpdk: no TSO, no LRO; real packets of {PACKET_BYTES} B",
-            "super": f"kernel: {', '.join(kernel.OFFLOADS)} on; mpdk: TSO and LRO over vhost",
+            "bulk": f"kernel: {kernel_offloads} off; mpdk: no TSO, no LRO; packets of {PACKET_BYTES} B on the links",
+            "super": f"kernel: {kernel_offloads} on; mpdk: TSO and LRO over vhost",
             "checksums": "veth passes them on unmade; mpdk and smoltcp as they report",
         },
         "runs": runs,
@@ -53,7 +54,7 @@ def to_text(setup):
         f"receiver on core {pinning['receiving_core']}, sender on core {pinning['sending_core']}; "
         f"DPDK memory {setup['memory']['mode']}; MTU {setup['mtu']}",
         f"mpdk {versions['mpdk']}; DPDK {versions['dpdk']}; smoltcp {versions['smoltcp']}; {versions['rustc']}",
-        f"{setup['runs']} runs of {setup['seconds']:g} s after {setup['warm_up_seconds']:g} s of warm-up, systems in turn",
+        f"runs: {setup['runs']} of {setup['seconds']:g} s after {setup['warm_up_seconds']:g} s, systems in turn",
     ])
 
 
@@ -82,7 +83,8 @@ def _cpu():
 
 
 def _hugepages_mb():
-    sizes = dict(re.findall(r"^(HugePages_Total|Hugepagesize):\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE))
+    text = Path("/proc/meminfo").read_text()
+    sizes = dict(re.findall(r"^(HugePages_Total|Hugepagesize):\s+(\d+)", text, re.MULTILINE))
     return int(sizes.get("HugePages_Total", 0)) * int(sizes.get("Hugepagesize", 0)) // 1024
 
 

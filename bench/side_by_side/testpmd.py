@@ -3,12 +3,11 @@
 import re
 import time
 
-from .place import FRAME_BYTES
+from .place import FRAME_BYTES, QUEUE_FRAMES
 from .processes import Failed, Processes, wait_until
 
 PROGRAM = "dpdk-testpmd"
 BUFFERS = 32768
-QUEUE_FRAMES = 1024
 _PORT = re.compile(r"NIC statistics for port (\d+)")
 _RECEIVED = re.compile(r"Rx-pps:\s+(\d+)")
 
@@ -31,7 +30,8 @@ def measure(_system, workload, place):
         for pause in (place.seconds, 0):
             shown = len(parse_rates(receiver.output()))
             receiver.say("show port stats all")
-            wait_until("statistics", lambda: len(parse_rates(receiver.output())) >= shown + workload.links, receiver)
+            enough = shown + workload.links
+            wait_until("statistics", lambda: len(parse_rates(receiver.output())) >= enough, receiver)
             time.sleep(pause)
         rates = parse_rates(receiver.output())[-workload.links:]
         # The sender first: its driver cannot bear that the other end goes before it.
