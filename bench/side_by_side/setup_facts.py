@@ -71,10 +71,11 @@ def _mpdk(place):
 
 def _output(*command):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        nothing = subprocess.DEVNULL
+        text = subprocess.check_output(command, text=True, stdin=nothing, stderr=nothing, timeout=10)
+    except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return next(iter(done.stdout.splitlines()), "unknown")
+    return next(iter(text.splitlines()), "unknown")
 
 
 def _cpu():

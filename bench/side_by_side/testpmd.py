@@ -62,8 +62,9 @@ def parse_rates(output):
 def _start(processes, place, name, mode, core, devices):
     memory = ["--no-huge"] if place.memory == "no-huge" else ["--in-memory", "--single-file-segments"]
     # The main thread waits for commands on the core of its own forwarding one.
-    command = ["stdbuf", "--output=L", PROGRAM, "--no-pci", "--no-telemetry", *memory, "-m", "512", "--lcores", f"0@{core},1@{core}",
-               "--file-prefix", f"{place.name}-{name}"]
+    # What it says lies in its own buffer otherwise, until that is full.
+    command = ["stdbuf", "--output=L", PROGRAM, "--no-pci", "--no-telemetry", *memory, "-m", "512",
+               "--lcores", f"0@{core},1@{core}", "--file-prefix", f"{place.name}-{name}"]
     for device in devices:
         command += ["--vdev", device]
     command += ["--", "--interactive", "--auto-start", "--disable-link-check", "--nb-cores=1",
