@@ -30,17 +30,18 @@ LABEL_SIZE = 12
 
 
 def svg(result):
-    """A picture of the state with most runs."""
-    state = main_state(result["figures"])
+    """A picture in which each panel has one state of the cores: the one with most runs of its figure."""
     panels = []
     for name in PANELS:
-        bars = [f for f in result["figures"] if f["figure"] == name and f["core_state"] == state]
+        bars = [figure for figure in result["figures"] if figure["figure"] == name]
+        state = main_state(bars)
+        bars = [bar for bar in bars if bar["core_state"] == state]
         if bars:
             panels.append((name, sorted(bars, key=lambda bar: list(SYSTEMS).index(bar["system"]))))
     rows = [panels[start:start + 2] for start in range(0, len(panels), 2)]
     heights = [TITLE + STEP * max(len(bars) for _, bars in row) + 22 for row in rows]
     height = HEAD + sum(heights) + FOOT
-    body, top = [_head(result["setup"], state)], HEAD
+    body, top = [_head(result["setup"])], HEAD
     for row, row_height in zip(rows, heights):
         for column, (name, bars) in enumerate(row):
             body.append(_panel(MARGIN + column * (PANEL_WIDTH + GAP), top, name, bars))
@@ -53,9 +54,9 @@ def svg(result):
     )
 
 
-def _head(setup, state):
-    place = f"{setup['cpu']}, Linux {setup['kernel']}, one core each side" + (f", cores {state}" if state else "")
-    runs = f"Median of {setup['runs']} runs of {setup['seconds']:g} s, line: least to most"
+def _head(setup):
+    place = f"{setup['cpu']}, Linux {setup['kernel']}, one core each side"
+    runs = f"Runs of {setup['seconds']:g} s each: {setup['runs']}. Bar: median, line: least to most"
     return "\n".join([
         _text(MARGIN, 38, TITLE_WORDS, 21, INK, weight="bold"),
         _text(MARGIN, 60, place, 12.5, QUIET),
@@ -76,7 +77,7 @@ def _panel(left, top, name, bars):
     better = "less is better" if figure.unit == "ns" else "more is better"
     lines = [
         _text(left, top + 14, figure.title, 14, INK, weight="bold"),
-        _text(left, top + 31, f"{_unit_name(figure.unit)}, {better}", 11, QUIET),
+        _text(left, top + 31, f"{_unit_name(figure.unit)}, {better}, cores {bars[0]['core_state']}", 11, QUIET),
         _line(left + LABELS, top + TITLE - 6, left + LABELS, top + TITLE + STEP * len(bars) - 2, RULE),
     ]
     for index, bar in enumerate(bars):

@@ -30,6 +30,7 @@ MEASURE = {
     "mpdk-tcp": mpdk.measure,
     "smoltcp": smoltcp.measure,
 }
+ATTEMPTS = 3
 NEEDS = {
     "testpmd": "dpdk-dev",
     "ip": "iproute2",
@@ -126,8 +127,8 @@ def _compare(place, pairs, options, words):
 
 
 def _one_run(place, workload, system, number, samples, failures):
-    """A run, and another one if the cores moved meanwhile."""
-    for attempt in range(2):
+    """A run that counts; one during which the cores moved is tried again."""
+    for _ in range(ATTEMPTS):
         before = bounce(place)
         try:
             figures, details = MEASURE[system](system, workload, place)
