@@ -10,7 +10,7 @@ ADDRESS = "10.90.1.2:5001"
 REQUEST_BYTES = 64
 PARALLEL_CONNECTS = 64
 # An engine that is alone on its core never sleeps; one that shares it with a client has to let that run.
-SPIN_US = {"alone": 10_000_000, "shared": 50}
+SPIN_US, SPIN_SHARED_US = 10_000_000, 50
 # Finished connections leave soon, and there is room for those that have not.
 COMMON = """
 [engine]
@@ -21,6 +21,9 @@ packet_buffers = 32768
 
 [tcp]
 time_wait_ms = 50
+
+[mptcp]
+enabled = {mptcp}
 """
 
 
@@ -40,13 +43,11 @@ def measure(system, workload, place):
     for socket in sockets:
         socket.unlink(missing_ok=True)
     passive, active = place.folder / "passive.toml", place.folder / "active.toml"
-    core = "shared" if system == "mpdk-client" else "alone"
-    passive.write_text(passive_config(place, sockets, core, super_frames=workload.kind == "super"))
-    active.write_text(active_config(place, sockets, core))
+    passive.write_text(passive_config(place, sockets, super_frames=workload.kind == "super"))
+    active.write_text(active_config(place, sockets, system))
     with Processes(place.folder) as processes:
         environment = {"RUNTIME_DIRECTORY": str(place.folder)}
         sink = processes.start("mpdk-sink", place.mpdk, "bench", "sink", "--config", passive, "--json",
-                               *(["--client-api"] if system == "mpdk-client" else []),
                                core=place.receiving_core, **environment)
         wait_until("sockets", lambda: all(socket.exists() for socket in sockets), sink)
         generator = processes.start("mpdk-active", place.mpdk, "bench", *_active_words(system, workload, place),
@@ -62,7 +63,8 @@ def _active_words(system, workload, place):
         "cps": ["cps", ADDRESS, "--connections", PARALLEL_CONNECTS],
     }.get(workload.kind, ["source", ADDRESS, "--connections", 1, "--warm-up", place.warm_up])
     words += ["--seconds", place.seconds]
-    if system == "mpdk-tcp":
+    # The configuration says so too; this verb has no word for it.
+    if system == "mpdk-tcp" and workload.kind != "rr":
         words.append("--plain-tcp")
     if system == "mpdk-client":
         words.append("--client-api")
@@ -71,7 +73,7 @@ def _active_words(system, workload, place):
 
 def figures_of(report, system, workload):
     """Figures and details of a report, checked to be what was asked for."""
-    if report.get("mptcp", True) == (system == "mpdk-tcp"):
+    if "mptcp" in report and report["mptcp"] == (system == "mpdk-tcp"):
         raise Failed("plain TCP and MPTCP are mixed up")
     details = {key: report[key] for key in ("copied_bytes", "links", "counters") if key in report}
     if workload.kind == "rr":
@@ -87,29 +89,31 @@ def figures_of(report, system, workload):
     return figures, details
 
 
-def passive_config(place, sockets, core, super_frames):
+def passive_config(place, sockets, super_frames):
     """The listening end; it decides whether super-frames may cross the links."""
     tso = ",tso=1" if super_frames else ""
     devices = [f"net_vhost{index},iface={socket}{tso}" for index, socket in enumerate(sockets)]
-    return _config(place, "passive", place.receiving_core, core, devices, host=2)
+    return _config(place, "passive", place.receiving_core, devices, host=2)
 
 
-def active_config(place, sockets, core):
-    """The connecting end."""
+def active_config(place, sockets, system):
+    """The connecting end; it decides what is spoken."""
     devices = [
         f"net_virtio_user{index},path={socket},queue_size={QUEUE_FRAMES},mac=02:6d:70:00:{index + 1:02x}:01"
         for index, socket in enumerate(sockets)
     ]
-    return _config(place, "active", place.sending_core, core, devices, host=1)
+    spin_us = SPIN_SHARED_US if system == "mpdk-client" else SPIN_US
+    mptcp = system != "mpdk-tcp"
+    return _config(place, "active", place.sending_core, devices, host=1, spin_us=spin_us, mptcp=mptcp)
 
 
-def _config(place, side, core_number, core, devices, host):
+def _config(place, side, core, devices, host, spin_us=SPIN_US, mptcp=True):
     ports = "".join(
         f'\n[[port]]\nname = "link{link}"\ndevice = "{device}"\naddresses = ["10.90.{link}.{host}/24"]\n'
         f"mtu = {PACKET_BYTES}\nrx_descriptors = {QUEUE_FRAMES}\ntx_descriptors = {QUEUE_FRAMES}\n"
         for link, device in enumerate(devices, start=1)
     )
     return (
-        f'[eal]\nmemory = "{place.memory}"\nmemory_mb = {MEMORY_MB}\ncores = [{core_number}]\n'
-        f'file_prefix = "{place.name}-{side}"\n{COMMON.format(spin_us=SPIN_US[core])}{ports}'
+        f'[eal]\nmemory = "{place.memory}"\nmemory_mb = {MEMORY_MB}\ncores = [{core}]\n'
+        f'file_prefix = "{place.name}-{side}"\n{COMMON.format(spin_us=spin_us, mptcp=str(mptcp).lower())}{ports}'
     )

@@ -23,6 +23,7 @@ FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 TITLE_WORDS = "One machine, no NIC: the wire, Linux, mpdk and smoltcp side by side"
 WIDTH, MARGIN, GAP = 1000, 28, 36
 HEAD, FOOT = 92, 46
+FOOT_CHARACTERS = 140
 PANEL_WIDTH = (WIDTH - 2 * MARGIN - GAP) / 2
 LABELS, VALUES = 140, 92
 BAR, STEP, TITLE = 15, 23, 46
@@ -66,7 +67,8 @@ def _head(setup):
 
 def _foot(setup):
     versions = setup["versions"]
-    return f"{versions['mpdk']}, DPDK {versions['dpdk']}, smoltcp {versions['smoltcp']} \u00b7 {setup['command']}"
+    words = f"{versions['mpdk']}, DPDK {versions['dpdk']}, smoltcp {versions['smoltcp']} \u00b7 {setup['command']}"
+    return words if len(words) <= FOOT_CHARACTERS else words[:FOOT_CHARACTERS - 1] + "\u2026"
 
 
 def _panel(left, top, name, bars):

@@ -17,7 +17,7 @@ from .core_state import CHANGED, bounce, state_of_run
 from .place import ROOT, Place, hugepages, two_cores
 from .plot import svg
 from .processes import Failed
-from .report import report, scaled, table, to_json
+from .report import has_stalled, report, scaled, table, to_json
 from .setup_facts import facts, to_text
 from .summary import Sample
 
@@ -150,7 +150,8 @@ def _line(sample, number):
     before, after = sample.bounce_ns
     cores = f"cores {sample.core_state}: {before:.0f} ns before, {after:.0f} ns after"
     value = scaled(sample.figures[first], FIGURES[first].unit)
-    return f"{number} {sample.system:<13} {sample.workload:<8} {first:<10} {value:>16}   {cores}"
+    stalled = ", STALLED" if has_stalled(sample.details) else ""
+    return f"{number} {sample.system:<13} {sample.workload:<8} {first:<10} {value:>16}   {cores}{stalled}"
 
 
 def _write(result, folder):

@@ -6,6 +6,8 @@ from .catalogue import FIGURES, SYSTEMS
 from .core_state import CHANGED
 from .summary import figures, main_state, ratios
 
+STALLS_MOST = 2
+
 
 def report(setup, samples, failures):
     """The whole result as one object."""
@@ -27,6 +29,11 @@ def report(setup, samples, failures):
         ],
         "failures": failures,
     }
+
+
+def has_stalled(details):
+    """Whether the kernel's MPTCP waited for its timer of 200 ms more than now and then."""
+    return details.get("counters", {}).get("MPTCPRetrans", 0) > STALLS_MOST
 
 
 def to_json(result):
@@ -60,6 +67,10 @@ def table(result):
     changed = sum(1 for run in result["runs"] if run["core_state"] == CHANGED)
     if changed:
         lines += ["", f"{changed} runs are not counted: the cores moved while they ran"]
+    stalled = sorted({run["workload"] for run in result["runs"] if has_stalled(run["details"])})
+    if stalled:
+        lines += ["", f"The kernel's MPTCP stalled in runs of {', '.join(stalled)}: its figures there are too low to"
+                  " be compared with (is the machine busy?)"]
     for failure in result["failures"]:
         lines += ["", f"FAILED {failure['system']} {failure['workload']}: {failure['reason']}"]
     return "\n".join(lines).lstrip("\n")

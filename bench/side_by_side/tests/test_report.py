@@ -54,6 +54,12 @@ class Table(unittest.TestCase):
         self.assertIn("FAILED mpdk all: no verb", text)
         self.assertIn("1 runs are not counted", text)
 
+    def test_it_says_that_the_kernel_stalled(self):
+        samples = example.samples(times=(1.0,))
+        self.assertNotIn("stalled", table(report(example.SETUP, samples, [])))
+        samples[1].details = {"counters": {"MPTCPRetrans": 9}}
+        self.assertIn("stalled in runs of bulk-1:", table(report(example.SETUP, samples, [])))
+
     def test_nothing_measured_has_a_table_too(self):
         self.assertIn("not measured", table(report(example.SETUP, [], [])))
 
@@ -92,6 +98,12 @@ class Plot(unittest.TestCase):
             self.assertLessEqual(right, width)
         for words in root.findall(f"{SVG}text"):
             self.assertLess(float(words.get("y")), height)
+
+    def test_a_long_command_stays_in_the_picture(self):
+        result = example.result()
+        result["setup"] = result["setup"] | {"command": "x" * 1000}
+        longest = max(len(words.text) for words in ElementTree.fromstring(svg(result)).iter(f"{SVG}text"))
+        self.assertLess(longest, 150)
 
     def test_nothing_measured_has_a_picture_too(self):
         ElementTree.fromstring(svg(report(example.SETUP, [], [])))

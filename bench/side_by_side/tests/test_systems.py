@@ -41,7 +41,9 @@ reports = {
     "cps": {"connections_per_second": 5},
 }
 print("starting")
-print(json.dumps(reports[words[1]] | {"figure": words[1], "mptcp": "--plain-tcp" not in words}, indent=2))
+report = reports[words[1]] | {"figure": words[1]}
+if words[1] == "source": report["mptcp"] = "--plain-tcp" not in words
+print(json.dumps(report, indent=2))
 """
 
 
@@ -87,7 +89,8 @@ class Mpdk(WithPlace):
         self.assertEqual((details["copied_bytes"], len(details["links"])), (0, 6))
         self.assertEqual(mpdk.measure("mpdk-client", workload("super-2"), self.place)[0], {"super-2": 2e9})
         self.assertEqual(mpdk.measure("mpdk-tcp", workload("cps"), self.place)[0], {"cps": 5})
-        self.assertEqual(mpdk.measure("mpdk-mptcp", workload("rr"), self.place)[0]["rr-p999"], 4)
+        for system in ("mpdk-mptcp", "mpdk-tcp"):
+            self.assertEqual(mpdk.measure(system, workload("rr"), self.place)[0]["rr-p999"], 4)
 
     def test_a_link_without_bytes_or_another_protocol_fails_the_run(self):
         report = {"bits_per_second": 1, "packets_per_second": 1, "mptcp": True,
@@ -99,16 +102,19 @@ class Mpdk(WithPlace):
 
     def test_configurations_are_pairs_on_the_same_sockets(self):
         sockets = [Path("/x/1.sock"), Path("/x/2.sock")]
-        passive = tomllib.loads(mpdk.passive_config(self.place, sockets, "alone", super_frames=False))
-        active = tomllib.loads(mpdk.active_config(self.place, sockets, "alone"))
+        passive = tomllib.loads(mpdk.passive_config(self.place, sockets, super_frames=False))
+        active = tomllib.loads(mpdk.active_config(self.place, sockets, "mpdk-mptcp"))
         for index, (here, there) in enumerate(zip(passive["port"], active["port"], strict=True), start=1):
             self.assertIn(f"iface=/x/{index}.sock", here["device"])
             self.assertIn(f"path=/x/{index}.sock", there["device"])
             self.assertNotIn("tso", here["device"])
             addresses = here["addresses"] + there["addresses"]
             self.assertEqual(addresses, [f"10.90.{index}.2/24", f"10.90.{index}.1/24"])
-        self.assertIn("tso=1", mpdk.passive_config(self.place, sockets, "alone", super_frames=True))
+        self.assertIn("tso=1", mpdk.passive_config(self.place, sockets, super_frames=True))
         self.assertLessEqual(len(passive["eal"]["file_prefix"]), 32)
+        self.assertTrue(active["mptcp"]["enabled"])
+        plain = tomllib.loads(mpdk.active_config(self.place, sockets, "mpdk-tcp"))
+        self.assertFalse(plain["mptcp"]["enabled"])
 
 
 class Kernel(unittest.TestCase):
