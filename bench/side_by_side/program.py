@@ -150,7 +150,7 @@ def _line(sample, number):
     before, after = sample.bounce_ns
     cores = f"cores {sample.core_state}: {before:.0f} ns before, {after:.0f} ns after"
     value = scaled(sample.figures[first], FIGURES[first].unit)
-    stalled = ", STALLED" if has_stalled(sample.details) else ""
+    stalled = ", STALLED" if has_stalled(sample.system, sample.details) else ""
     return f"{number} {sample.system:<13} {sample.workload:<8} {first:<10} {value:>16}   {cores}{stalled}"
 
 

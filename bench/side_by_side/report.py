@@ -31,9 +31,9 @@ def report(setup, samples, failures):
     }
 
 
-def has_stalled(details):
+def has_stalled(system, details):
     """Whether the kernel's MPTCP waited for its timer of 200 ms more than now and then."""
-    return details.get("counters", {}).get("MPTCPRetrans", 0) > STALLS_MOST
+    return system == "kernel-mptcp" and details.get("counters", {}).get("MPTCPRetrans", 0) > STALLS_MOST
 
 
 def to_json(result):
@@ -67,7 +67,7 @@ def table(result):
     changed = sum(1 for run in result["runs"] if run["core_state"] == CHANGED)
     if changed:
         lines += ["", f"{changed} runs are not counted: the cores moved while they ran"]
-    stalled = sorted({run["workload"] for run in result["runs"] if has_stalled(run["details"])})
+    stalled = sorted({run["workload"] for run in result["runs"] if has_stalled(run["system"], run["details"])})
     if stalled:
         lines += ["", f"The kernel's MPTCP stalled in runs of {', '.join(stalled)}: its figures there are too low to"
                   " be compared with (is the machine busy?)"]

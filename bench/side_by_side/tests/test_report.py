@@ -56,8 +56,11 @@ class Table(unittest.TestCase):
 
     def test_it_says_that_the_kernel_stalled(self):
         samples = example.samples(times=(1.0,))
+        counters = {"counters": {"MPTCPRetrans": 9}}
+        named = {(sample.system, sample.workload): sample for sample in samples}
+        named["mpdk-mptcp", "bulk-1"].details = counters
         self.assertNotIn("stalled", table(report(example.SETUP, samples, [])))
-        samples[1].details = {"counters": {"MPTCPRetrans": 9}}
+        named["kernel-mptcp", "bulk-1"].details = counters
         self.assertIn("stalled in runs of bulk-1:", table(report(example.SETUP, samples, [])))
 
     def test_nothing_measured_has_a_table_too(self):
