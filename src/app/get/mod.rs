@@ -8,6 +8,7 @@ mod run;
 mod tests;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::digest::DigestCheck;
@@ -71,10 +72,23 @@ impl GetOptions {
 /// Why it failed, and how far it came. What came is kept in `NAME.part`, to
 /// resume from, and nothing appears under the name itself.
 pub async fn get<C: Connector>(connector: &C, options: &GetOptions) -> Result<Report, Failed> {
+    get_until(connector, options, std::future::pending()).await
+}
+
+/// Downloads a file, unless `interrupted` gives the number of a signal before
+/// it is there.
+///
+/// # Errors
+/// As [`get`], and [`TransferError::Interrupted`].
+pub async fn get_until<C: Connector>(
+    connector: &C,
+    options: &GetOptions,
+    interrupted: impl Future<Output = i32>,
+) -> Result<Report, Failed> {
     let monitor = Monitor::new(Direction::Download, options.progress);
     let mut file = options.output.as_ref().map_or(String::new(), |path| path.display().to_string());
     let mut facts = Facts::default();
-    let result = download(connector, options, &monitor, &mut file, &mut facts).await;
+    let result = download(connector, options, &monitor, interrupted, &mut file, &mut facts).await;
     monitor.finish();
     let mut report = monitor.report(options.url.clone(), file);
     report.size = facts.size_bytes;
@@ -102,6 +116,7 @@ async fn download<C: Connector>(
     connector: &C,
     options: &GetOptions,
     monitor: &Monitor,
+    interrupted: impl Future<Output = i32>,
     file: &mut String,
     facts: &mut Facts,
 ) -> Result<(), TransferError> {
@@ -109,8 +124,17 @@ async fn download<C: Connector>(
     let url = parsed.map_err(|source| TransferError::Url { url: options.url.clone(), source })?;
     let output = output(options, &url)?;
     *file = output.display().to_string();
-    let mut run = Run::open(connector, options, monitor, url, output).await?;
-    let result = run.transfer().await;
+    let mut interrupted = pin!(interrupted);
+    let mut run = tokio::select! {
+        biased;
+        run = Run::open(connector, options, monitor, url, output) => run?,
+        signal = &mut interrupted => return Err(TransferError::Interrupted { signal, kept: None }),
+    };
+    let result = tokio::select! {
+        biased;
+        result = run.transfer() => result,
+        signal = interrupted => Err(run.interrupted(signal).await),
+    };
     let (size_bytes, resumed_from) = run.stand();
     (facts.size_bytes, facts.resumed_from) = (size_bytes, resumed_from);
     result?;
