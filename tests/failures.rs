@@ -142,6 +142,7 @@ fn a_server_that_stops_in_the_middle() {
         HttpServer::that_stops_after(&site.kernel, "0.0.0.0:8080", site.folder.path(), file.bytes / 2);
     let seen = Seen::of(&mut get(&site, url, &output));
     seen.failed(1, "failed: no connection to 10.79.1.1:8080: ");
+    seen.failed(1, &format!("; what came is kept in `{}`", part_of(&output).display()));
     drop(server);
     assert!(!output.exists());
     assert_eq!(bytes_of(&part_of(&output)), file.bytes / 2);

@@ -158,6 +158,15 @@ impl TransferError {
         }
     }
 
+    /// What to say, with what is kept where the error itself does not say it.
+    pub(super) fn with_kept(&self, kept: Option<&Path>) -> String {
+        use TransferError as E;
+        match self {
+            E::DiskFull { .. } | E::Digest { .. } | E::Interrupted { .. } => self.to_string(),
+            _ => format!("{self}{}", kept_text(kept)),
+        }
+    }
+
     /// Trying again may help: the network failed, or the server is busy.
     pub(super) fn is_transient(&self) -> bool {
         match self {

@@ -98,7 +98,7 @@ pub async fn get_until<C: Connector>(
         Ok(()) => Ok(report),
         Err(error) => {
             report.status = Status::Failed;
-            report.error = Some(error.to_string());
+            report.error = Some(error.with_kept(facts.kept.as_deref()));
             Err(Failed { error, report: Box::new(report) })
         }
     }
@@ -110,6 +110,8 @@ struct Facts {
     size_bytes: Option<u64>,
     resumed_from: u64,
     sha256: Option<super::digest::Sha256Digest>,
+    /// The partial file, where the transfer ended early.
+    kept: Option<PathBuf>,
 }
 
 async fn download<C: Connector>(
@@ -135,8 +137,10 @@ async fn download<C: Connector>(
         result = run.transfer() => result,
         signal = interrupted => Err(run.interrupted(signal).await),
     };
-    let (size_bytes, resumed_from) = run.stand();
-    (facts.size_bytes, facts.resumed_from) = (size_bytes, resumed_from);
+    (facts.size_bytes, facts.resumed_from) = run.stand();
+    if result.is_err() {
+        facts.kept = run.kept();
+    }
     result?;
     run.check_and_place(&mut facts.sha256).await
 }

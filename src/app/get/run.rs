@@ -102,7 +102,12 @@ impl<'a, C: Connector> Run<'a, C> {
         // Where that fails, what was written before is there.
         let _ = self.writer.flush().await;
         self.destination.remove_if_empty();
-        TransferError::Interrupted { signal, kept: self.destination.kept().map(Path::to_owned) }
+        TransferError::Interrupted { signal, kept: self.kept() }
+    }
+
+    /// The partial file, where it holds something.
+    pub(super) fn kept(&self) -> Option<PathBuf> {
+        self.destination.kept().map(Path::to_owned)
     }
 
     async fn attempts(&mut self) -> Result<(), TransferError> {
