@@ -92,6 +92,8 @@ fn the_kernel_as_server_sees_the_connection_and_both_subflows() {
         return;
     }
     let site = Site::new("server");
+    // It announces and takes no announcements: else both sides may join.
+    site.kernel.set_mptcp_limits(8, 0);
     site.kernel.add_mptcp_endpoint("10.79.2.1", Site::LINKS[1], &["signal"]);
     let file = RandomFile::write(&site.path("file"), 4 * FILE_BYTES, 2);
     let _server = HttpServer::start(&site.kernel, "0.0.0.0:8080", site.folder.path());
@@ -170,6 +172,8 @@ fn mpdk_get_opens_two_subflows_over_ipv6() {
         return;
     }
     let site = Site::new("get-six");
+    // It announces and takes no announcements: else both sides may join.
+    site.kernel.set_mptcp_limits(8, 0);
     site.kernel.add_mptcp_endpoint("fd79:2::1", Site::LINKS[1], &["signal"]);
     let file = RandomFile::write(&site.path("file"), 4 * FILE_BYTES, 6);
     let _server = HttpServer::start(&site.kernel, "[::]:8080", site.folder.path());
