@@ -51,7 +51,9 @@ impl Site {
 
     fn mpdk(&self, verb: &str) -> Command {
         let mut command = self.endpoint.command(&program("mpdk").display().to_string());
-        command.args(["--log", "info,dpdk=off", verb, "--config"]).arg(self.path("config.toml"));
+        command
+            .args(["--log", "info,mpdk::cli=debug,dpdk=off", verb, "--config"])
+            .arg(self.path("config.toml"));
         command
     }
 }

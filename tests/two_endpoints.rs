@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{DEADLINE, Process, RandomFile, profile, program, sha256_of};
 
-const FILE_BYTES: u64 = 128 << 20;
+const FILE_BYTES: u64 = 32 << 20;
 
 /// A folder with both configurations and their sockets.
 struct Desk {
@@ -37,7 +37,7 @@ impl Desk {
 
     fn mpdk(&self, verb: &str, config: &str) -> Command {
         let mut command = Command::new(program("mpdk"));
-        command.args(["--log", "info,dpdk=off", verb, "--config"]).arg(self.path(config));
+        command.args(["--log", "info,mpdk::cli=debug,dpdk=off", verb, "--config"]).arg(self.path(config));
         command
     }
 }
