@@ -19,7 +19,7 @@ pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
     let addresses: Vec<DeviceAddress> =
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
     let eal = Eal::start(&eal_config(config).for_devices(&addresses))?;
-    let (receive, transmit) = pools(&eal, config)?;
+    let (receive, transmit) = pools(&eal, config, &addresses)?;
     let mut devices = Vec::new();
     for (port, address) in config.ports.iter().zip(&addresses) {
         let (_, queues) = crate::dpdk::Port::open(&eal, address, &port_config(port), &receive, &transmit)?;
@@ -52,12 +52,12 @@ fn eal_config(config: &Config) -> EalConfig {
 
 /// The endpoint's buffers: what the transmit rings need, and the rest for
 /// receiving. The configuration made sure that both are enough.
-fn pools(eal: &Eal, config: &Config) -> Result<(Pool, Pool), Failure> {
+fn pools(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<(Pool, Pool), Failure> {
     let rings: u32 = config.ports.iter().map(|port| u32::from(port.tx_descriptors)).sum();
     let transmit_buffers = rings + TRANSMIT_IN_MOTION;
     let receive_buffers = config.engine.packet_buffers.saturating_sub(transmit_buffers);
     let receive = PoolConfig { kind: PoolKind::Ordinary, ..PoolConfig::receive("receive", receive_buffers) };
-    let receive = Pool::new(eal, &receive)?;
+    let receive = Pool::new(eal, &receive.for_devices(devices))?;
     Ok((receive, Pool::new(eal, &PoolConfig::transmit("transmit", transmit_buffers))?))
 }
 

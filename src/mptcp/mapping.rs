@@ -90,6 +90,12 @@ impl ReceivedMapping {
     fn end(&self) -> SeqNumber {
         self.start + usize::from(self.data_bytes)
     }
+
+    /// Whether `other` says the same of the same bytes. Its length may differ
+    /// by a DATA_FIN: Linux adds one to a mapping of which a part has left.
+    fn agrees_with(&self, other: &Self) -> bool {
+        (self.start, self.offset, self.data_bytes) == (other.start, other.offset, other.data_bytes)
+    }
 }
 
 /// What became of a mapping that a segment carried.
@@ -150,7 +156,7 @@ impl<P: Packet> Incoming<P> {
         }
         // The common cases: repeated on the next segment of a burst, or new at the end.
         match self.mappings.back() {
-            Some(last) if *last == mapping => return Declared::Taken,
+            Some(last) if last.agrees_with(&mapping) => return Declared::Taken,
             Some(last) if last.end().after(mapping.start) => return self.declare_inside(mapping, limit),
             _ => {}
         }
@@ -163,7 +169,7 @@ impl<P: Packet> Incoming<P> {
 
     fn declare_inside(&mut self, mapping: ReceivedMapping, limit: usize) -> Declared {
         let at = self.mappings.partition_point(|known| known.start.before(mapping.start));
-        if self.mappings.get(at) == Some(&mapping) {
+        if self.mappings.get(at).is_some_and(|known| known.agrees_with(&mapping)) {
             return Declared::Taken;
         }
         let overlaps_previous = at > 0 && self.mappings[at - 1].end().after(mapping.start);
