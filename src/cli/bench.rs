@@ -6,7 +6,7 @@ mod start;
 
 pub(super) use options::Options;
 
-use super::signals::{EndSignals, exit_code};
+use super::signals::EndSignals;
 use super::{EXIT_CONFIGURATION, EXIT_START};
 use crate::bench::{Measured, News};
 use crate::control::Config;
@@ -49,7 +49,8 @@ pub(super) fn run(options: &Options) -> u8 {
         }
         // The passive side is ended by a signal, and by nothing else.
         End::Signal(_) if matches!(options.role, Role::Sink(_)) => 0,
-        End::Signal(signal) => exit_code(signal),
+        // As shells show it.
+        End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(1),
         End::Failed(reason) => fail(1, &reason),
     }
 }
