@@ -28,7 +28,9 @@ use mpdk::endpoint::CloseReason;
 use world::{Setup, World, mptcp_config};
 
 fn setup(links: usize) -> Setup {
-    Setup { links: vec![LinkProfile::clean(); links], ipv6: false, mptcp: [mptcp_config(), mptcp_config()] }
+    let gather = mpdk::base::Duration::ZERO;
+    let mptcp = [mptcp_config(), mptcp_config()];
+    Setup { gather, links: vec![LinkProfile::clean(); links], ipv6: false, mptcp }
 }
 
 fn script(send_bytes: u64, expect_bytes: u64) -> Script {

@@ -39,6 +39,15 @@ pub trait Packet: Sized + fmt::Debug {
     /// Keeps the first `len` bytes; does nothing if the window is shorter.
     fn truncate(&mut self, len: usize);
 
+    /// Joins `tail` behind this window, if the two can be held as one without
+    /// copying and nobody else holds either.
+    ///
+    /// # Errors
+    /// `tail` itself; nothing has changed.
+    fn append(&mut self, tail: Self) -> Result<(), Self> {
+        Err(tail)
+    }
+
     /// A second window on `range` of this one.
     ///
     /// # Panics
@@ -277,6 +286,12 @@ impl Packet for HeapPacket {
 
     fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);
+    }
+
+    /// On the heap the two are copied: there bytes are cheap.
+    fn append(&mut self, tail: Self) -> Result<(), Self> {
+        *self = Self::new(&[self.as_slice(), tail.as_slice()].concat());
+        Ok(())
     }
 }
 

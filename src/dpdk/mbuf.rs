@@ -26,6 +26,8 @@ pub struct Mbuf {
     head_len: u32,
     /// Bytes of the window.
     len: u32,
+    /// The chain's last buffer, if it was built by appending.
+    last: Option<NonNull<ffi::rte_mbuf>>,
 }
 
 /// A packet on its way to another thread, which nobody else holds.
@@ -58,6 +60,7 @@ impl Mbuf {
             data: received.data,
             head_len: received.data_len.min(received.packet_len),
             len: received.packet_len,
+            last: None,
         };
         packet.skip_empty_segments();
         Some(packet)
@@ -71,7 +74,8 @@ impl Mbuf {
         let first = segment_of(chain);
         // SAFETY: the caller's promise.
         let len = unsafe { ffi::mpdk_frame_bytes(chain.as_ptr()) };
-        let mut packet = Self { chain, segment: chain, data: first.data, head_len: first.len.min(len), len };
+        let mut packet =
+            Self { chain, segment: chain, data: first.data, head_len: first.len.min(len), len, last: None };
         packet.skip_empty_segments();
         packet
     }
@@ -213,11 +217,51 @@ impl Packet for Mbuf {
 
     fn trim_front(&mut self, count: usize) {
         assert!(count <= self.len(), "trim {count} of {} bytes", self.len());
-        self.trim_segments(count as u32);
+        let count = count as u32;
+        if count < self.head_len {
+            self.data = self.data.wrapping_add(count as usize);
+            self.head_len -= count;
+            self.len -= count;
+        } else {
+            self.trim_segments(count);
+        }
+    }
+
+    /// Chains the buffers. A packet of which only this window's bytes are left
+    /// in the buffers is the result: what was trimmed is gone for good.
+    fn append(&mut self, tail: Self) -> Result<(), Self> {
+        let whole = self.segment == self.chain && (self.last.is_some() || self.head_len == self.len);
+        let single = tail.segment == tail.chain && tail.head_len == tail.len;
+        if !whole || !single || tail.len == 0 || self.len == 0 {
+            return Err(tail);
+        }
+        let last = self.last.unwrap_or(self.chain);
+        // SAFETY: both are held, and their windows lie in their first buffers.
+        // C makes sure that nobody else holds them.
+        let appended = unsafe {
+            ffi::mpdk_mbuf_append(
+                self.chain.as_ptr(),
+                self.data,
+                self.head_len,
+                last.as_ptr(),
+                tail.chain.as_ptr(),
+                tail.data,
+                tail.len,
+            )
+        };
+        if !appended {
+            return Err(tail);
+        }
+        self.last = Some(tail.chain);
+        self.len += tail.len;
+        // Its reference went over.
+        std::mem::forget(tail);
+        Ok(())
     }
 
     fn truncate(&mut self, len: usize) {
         self.len = self.len.min(u32::try_from(len).unwrap_or(u32::MAX));
+        self.last = None;
         self.head_len = self.head_len.min(self.len);
     }
 }

@@ -4,6 +4,7 @@ use super::demux::Demux;
 use super::event::News;
 use super::keyed_hash::KeyedHash;
 use super::listener::Listeners;
+use super::merge::Merging;
 use super::path_header::HeaderBuffer;
 use super::path_mtu::PathMtus;
 use super::port::Port;
@@ -52,6 +53,8 @@ pub struct Endpoint<P> {
     pub(super) icmp_echoes: TokenBucket,
     pub(super) resets: TokenBucket,
 
+    /// Segments of the burst at hand.
+    pub(super) merging: Merging<P>,
     /// Filled anew for each segment and frame.
     pub(super) segment: OutgoingSegment<P>,
     pub(super) header: HeaderBuffer,
@@ -91,6 +94,7 @@ impl<P: Packet> Endpoint<P> {
             icmp_errors: TokenBucket::new(limits.icmp_errors_per_second),
             icmp_echoes: TokenBucket::new(limits.icmp_echoes_per_second),
             resets: TokenBucket::new(limits.resets_per_second),
+            merging: Merging::new(),
             segment: OutgoingSegment::new(),
             header: [0; _],
             message: Vec::new(),

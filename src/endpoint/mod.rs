@@ -29,6 +29,7 @@ mod info;
 mod keyed_hash;
 mod link;
 mod listener;
+mod merge;
 mod neighbour;
 mod output;
 mod path_header;

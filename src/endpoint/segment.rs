@@ -73,9 +73,7 @@ impl<P: Packet> Endpoint<P> {
             let stranger = Stranger { tuple, segment: &segment, payload_bytes: packet.len() };
             return self.handle_stranger(cx, &stranger, Some(after));
         }
-        if let Some(connection) = self.touch(owner.connection) {
-            connection.handle_segment(cx, owner.subflow, &segment, packet);
-        }
+        self.deliver_or_merge(cx, arrival, owner, segment, packet);
     }
 
     /// `after`: where the previous connection of the same 4-tuple ended.
@@ -155,7 +153,7 @@ impl<P: Packet> Endpoint<P> {
     }
 }
 
-fn is_checksum_valid<P: Packet>(arrival: &Arrival, packet: &P, known: ChecksumState) -> bool {
+pub(super) fn is_checksum_valid<P: Packet>(arrival: &Arrival, packet: &P, known: ChecksumState) -> bool {
     match known {
         ChecksumState::Good => true,
         ChecksumState::Bad => false,

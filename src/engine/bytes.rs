@@ -73,6 +73,17 @@ impl<D: Packet> Packet for Bytes<D> {
         }
     }
 
+    fn append(&mut self, tail: Self) -> Result<(), Self> {
+        match (self, tail) {
+            (Self::Device(packet, share), Self::Device(tail, tail_share)) => {
+                packet.append(tail).map_err(|tail| Self::Device(tail, tail_share.clone()))?;
+                share.absorb(tail_share);
+                Ok(())
+            }
+            (_, tail) => Err(tail),
+        }
+    }
+
     fn truncate(&mut self, len: usize) {
         match self {
             Self::Device(packet, _) => packet.truncate(len),

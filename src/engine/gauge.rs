@@ -28,6 +28,12 @@ impl Gauge {
 }
 
 impl Share {
+    /// Takes over what another one counts of the same gauge.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        debug_assert!(Rc::ptr_eq(&self.gauge, &other.gauge), "two gauges");
+        self.amount += std::mem::take(&mut other.amount);
+    }
+
     fn new(gauge: &Rc<Cell<usize>>, amount: usize) -> Self {
         gauge.update(|held| held + amount);
         Self { gauge: Rc::clone(gauge), amount }

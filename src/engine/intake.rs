@@ -22,6 +22,8 @@ pub(super) struct Intake {
     heap_bytes_most: usize,
     /// Frames since one was taken beyond the limit.
     refused: u32,
+    /// Frames dropped since they were asked for.
+    dropped: u64,
     /// A copied frame whose bytes lay in pieces, in one.
     joined: Vec<u8>,
 }
@@ -34,8 +36,14 @@ impl Intake {
             device_frames_most: settings.held_frames,
             heap_bytes_most: settings.held_copy_bytes,
             refused: 0,
+            dropped: 0,
             joined: Vec::new(),
         }
+    }
+
+    /// How many frames were dropped since the last time.
+    pub(super) const fn take_refused(&mut self) -> u64 {
+        std::mem::replace(&mut self.dropped, 0)
     }
 
     /// The frame as the endpoint gets it; `None` if it has to be dropped.
@@ -47,6 +55,7 @@ impl Intake {
         if len > SMALL_FRAME_BYTES && self.heap_bytes.held() + len > self.heap_bytes_most {
             self.refused = (self.refused + 1) % TRICKLE;
             if self.refused != 0 {
+                self.dropped += 1;
                 return None;
             }
         }

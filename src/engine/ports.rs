@@ -47,12 +47,13 @@ impl<D: Device> Ports<D> {
         let mut received = 0;
         for (index, device) in self.devices.iter_mut().enumerate() {
             received += device.receive(&mut self.burst);
-            for (frame, meta) in self.burst.drain(..) {
-                match self.intake.take(frame) {
-                    Some(frame) => endpoint.handle_frame(cx, PortIndex(index as u8), frame, meta),
-                    None => cx.count(Outcome::PacketPoolEmpty),
-                }
+            if self.burst.is_empty() {
+                continue;
             }
+            let intake = &mut self.intake;
+            let taken = self.burst.drain(..).filter_map(|(frame, meta)| Some((intake.take(frame)?, meta)));
+            endpoint.handle_burst(cx, PortIndex(index as u8), taken);
+            cx.counters.add(Outcome::PacketPoolEmpty, self.intake.take_refused());
         }
         received
     }

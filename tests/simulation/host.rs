@@ -32,11 +32,11 @@ impl FrameSink<CountedPacket> for Outbox {
 }
 
 impl Host {
-    /// A frame arrives.
-    pub fn receive(&mut self, now: Instant, port: PortIndex, frame: &[u8]) {
-        let packet = self.held.packet(frame);
+    /// Frames arrive.
+    pub fn receive(&mut self, now: Instant, port: PortIndex, frames: &[Vec<u8>]) {
+        let burst = frames.iter().map(|frame| (self.held.packet(frame), ReceiveMeta::default()));
         let mut cx = Context { now, random: &mut self.random, counters: &mut self.counters };
-        self.endpoint.handle_frame(&mut cx, port, packet, ReceiveMeta::default());
+        self.endpoint.handle_burst(&mut cx, port, burst);
     }
 
     /// Timers, the application, and what wants to leave.

@@ -63,4 +63,8 @@ impl Packet for CountedPacket {
     fn truncate(&mut self, len: usize) {
         self.bytes.truncate(len);
     }
+
+    fn append(&mut self, tail: Self) -> Result<(), Self> {
+        self.bytes.append(tail.bytes.clone()).map_err(|_| tail)
+    }
 }

@@ -38,8 +38,9 @@ fn setup(random: &mut Random) -> Setup {
         side.send_buffer_bytes = 1 << (16 + random.below(6));
         side.scheduler = if random.below(3) == 0 { SchedulerKind::RoundRobin } else { SchedulerKind::MinRtt };
     }
+    let gather = Duration::from_micros([0, 20, 200][random.below(3) as usize]);
     // Hosts of one world share a link's MTU.
-    Setup { links: (0..links).map(|_| link(random)).collect(), ipv6: random.below(3) == 0, mptcp }
+    Setup { gather, links: (0..links).map(|_| link(random)).collect(), ipv6: random.below(3) == 0, mptcp }
 }
 
 fn script(random: &mut Random, send_bytes: u64, expect_bytes: u64) -> Script {

@@ -10,7 +10,7 @@ use mpdk::endpoint::{Endpoint, EndpointConfig, Limits, PortAddress, PortConfig, 
 use mpdk::wire::MacAddress;
 use mpdk::{mptcp, tcp};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -20,6 +20,8 @@ pub const SERVICE: u16 = 8_080;
 /// How hosts and links are set up.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// How often hosts look at their ports; zero: at every frame.
+    pub gather: Duration,
     pub links: Vec<LinkProfile>,
     pub ipv6: bool,
     pub mptcp: [mptcp::Config; 2],
@@ -61,6 +63,7 @@ pub struct World {
     pub links: Vec<Link>,
     pub middleboxes: Vec<Middlebox>,
     random: Random,
+    gather: Duration,
     due: BinaryHeap<Reverse<Due>>,
     order: u64,
     pub steps: u64,
@@ -161,6 +164,7 @@ impl World {
             links: setup.links.iter().cloned().map(Link::new).collect(),
             middleboxes: Vec::new(),
             random,
+            gather: setup.gather,
             due: BinaryHeap::new(),
             order: 0,
             steps: 0,
@@ -216,15 +220,28 @@ impl World {
     }
 
     fn deliver_due(&mut self) {
+        let mut bursts = BTreeMap::<_, Vec<_>>::new();
         while self.due.peek().is_some_and(|Reverse(due)| due.at_ns <= self.now.as_nanos()) {
-            let Some(Reverse(due)) = self.due.pop() else { return };
+            let Some(Reverse(due)) = self.due.pop() else { break };
             match due.what {
-                What::Frame { to, link, bytes } => {
-                    self.hosts[to].receive(self.now, PortIndex(link as u8), &bytes);
+                What::Frame { to, link, bytes } => bursts.entry((to, link)).or_default().push(bytes),
+                What::Plug { link, up, seen } => {
+                    self.deliver(std::mem::take(&mut bursts));
+                    self.set_plug(link, up, seen);
                 }
-                What::Plug { link, up, seen } => self.set_plug(link, up, seen),
-                What::Carrier { host, link } => self.tell_link(host, link, true),
+                What::Carrier { host, link } => {
+                    self.deliver(std::mem::take(&mut bursts));
+                    self.tell_link(host, link, true);
+                }
             }
+        }
+        self.deliver(bursts);
+    }
+
+    /// What a port received since it was last looked at comes as one burst.
+    fn deliver(&mut self, bursts: BTreeMap<(usize, usize), Vec<Vec<u8>>>) {
+        for ((to, link), frames) in bursts {
+            self.hosts[to].receive(self.now, PortIndex(link as u8), &frames);
         }
     }
 
@@ -267,8 +284,17 @@ impl World {
         }
         for mut frame in frames {
             for arrival in self.links[link].carry(from, self.now, &mut frame, &mut self.random) {
-                self.schedule(arrival, What::Frame { to: 1 - from, link, bytes: frame.clone() });
+                let seen = self.seen_at(arrival);
+                self.schedule(seen, What::Frame { to: 1 - from, link, bytes: frame.clone() });
             }
+        }
+    }
+
+    /// When a host looks at its ports next.
+    fn seen_at(&self, arrival: Instant) -> Instant {
+        match self.gather.as_nanos() {
+            0 => arrival,
+            gather => Instant::from_nanos(arrival.as_nanos().next_multiple_of(gather)),
         }
     }
 

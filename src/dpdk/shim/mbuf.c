@@ -41,6 +41,41 @@ mpdk_mbuf_free_bulk(struct rte_mbuf **mbufs, uint32_t count)
 	rte_pktmbuf_free_bulk(mbufs, count);
 }
 
+static bool
+is_held_once(const struct rte_mbuf *mbuf)
+{
+	return rte_mbuf_refcnt_read(mbuf) == 1 && !RTE_MBUF_CLONED(mbuf) &&
+	       (!RTE_MBUF_HAS_EXTBUF(mbuf) || rte_mbuf_ext_refcnt_read(mbuf->shinfo) == 1);
+}
+
+/* Leaves only these bytes in the buffer. */
+static void
+narrow(struct rte_mbuf *mbuf, const uint8_t *data, uint32_t len)
+{
+	mbuf->data_off = data - (const uint8_t *)mbuf->buf_addr;
+	mbuf->data_len = len;
+}
+
+bool
+mpdk_mbuf_append(struct rte_mbuf *chain, const uint8_t *head, uint32_t head_len,
+		 struct rte_mbuf *last, struct rte_mbuf *tail, const uint8_t *tail_data,
+		 uint32_t tail_len)
+{
+	if (tail->nb_segs != 1 || last->next != NULL || chain->nb_segs == RTE_MBUF_MAX_NB_SEGS)
+		return false;
+	if (!is_held_once(tail) || !is_held_once(chain))
+		return false;
+	if (last == chain) {
+		narrow(chain, head, head_len);
+		chain->pkt_len = head_len;
+	}
+	narrow(tail, tail_data, tail_len);
+	last->next = tail;
+	chain->nb_segs++;
+	chain->pkt_len += tail_len;
+	return true;
+}
+
 bool
 mpdk_mbuf_exclusive(const struct rte_mbuf *mbuf)
 {

@@ -102,6 +102,15 @@ void mpdk_mbuf_free(struct rte_mbuf *mbuf);
 void mpdk_mbuf_free_bulk(struct rte_mbuf **mbufs, uint32_t count);
 /* Whether the caller holds the only reference to every segment and its bytes. */
 bool mpdk_mbuf_exclusive(const struct rte_mbuf *mbuf);
+/*
+ * Chains `tail`, of which only `tail_len` bytes at `tail_data` stay, behind
+ * `last`, the last buffer of `chain`, of whose first buffer only `head_len` bytes
+ * at `head` stay. False, and nothing done, if either is held by somebody else,
+ * `tail` or an unfinished `chain` has several buffers, or there are too many.
+ */
+bool mpdk_mbuf_append(struct rte_mbuf *chain, const uint8_t *head, uint32_t head_len,
+		      struct rte_mbuf *last, struct rte_mbuf *tail, const uint8_t *tail_data,
+		      uint32_t tail_len);
 /* A frame with a copy of `pieces`, over as many segments as it takes. */
 struct rte_mbuf *mpdk_frame_new(struct rte_mempool *pool, const struct mpdk_piece *pieces,
 				uint32_t count);

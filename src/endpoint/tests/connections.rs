@@ -4,12 +4,12 @@ use crate::base::{ConnectionId, FourTuple, Outcome, PortIndex, Token};
 use std::collections::HashSet;
 
 /// Bytes that no two offsets share by accident.
-fn stream(seed: u32, len: u32) -> Vec<u8> {
+pub(super) fn stream(seed: u32, len: u32) -> Vec<u8> {
     (0..len).flat_map(|at| (at ^ seed).wrapping_mul(0x9e37_79b1).to_be_bytes()).collect()
 }
 
 /// Host 0 connects to host 1, which listens there.
-fn connected(lan: &mut Lan, listen: &str, remote: &str) -> (ConnectionId, ConnectionId) {
+pub(super) fn connected(lan: &mut Lan, listen: &str, remote: &str) -> (ConnectionId, ConnectionId) {
     lan.listen(1, listen);
     let client = lan.connect(0, remote);
     lan.run_until("accepted", |lan| !lan.accepted(1).is_empty());

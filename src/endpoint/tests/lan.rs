@@ -24,6 +24,8 @@ pub(super) struct Lan {
     pub(super) dead: Vec<u8>,
     /// Checksums need no look: the ports fill them in.
     pub(super) vouch: bool,
+    /// What happens to frames under way.
+    pub(super) damage: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
     /// Every frame that was sent.
     pub(super) log: Vec<Vec<u8>>,
 }
@@ -97,7 +99,15 @@ impl Lan {
             }
         };
         let hosts = configs.into_iter().enumerate().map(host).collect();
-        Self { hosts, now, flying: VecDeque::new(), dead: Vec::new(), vouch: false, log: Vec::new() }
+        Self {
+            hosts,
+            now,
+            flying: VecDeque::new(),
+            dead: Vec::new(),
+            vouch: false,
+            damage: None,
+            log: Vec::new(),
+        }
     }
 
     pub(super) fn act<T>(
@@ -202,15 +212,21 @@ impl Lan {
     /// One turn of everybody.
     pub(super) fn step(&mut self) {
         while self.flying.front().is_some_and(|frame| frame.at <= self.now) {
-            let Some(frame) = self.flying.pop_front() else { break };
-            let packet = HeapPacket::new(&frame.bytes);
-            self.act(frame.host, |endpoint, cx| {
-                endpoint.handle_frame(cx, frame.port, packet, frame.meta);
-            });
+            let Some(first) = self.flying.pop_front() else { break };
+            let (host, port) = (first.host, first.port);
+            let mut burst = vec![first];
+            while self.flying.front().is_some_and(|next| (next.host, next.port) == (host, port)) {
+                burst.extend(self.flying.pop_front());
+            }
+            let packets = burst.iter().map(|frame| (HeapPacket::new(&frame.bytes), frame.meta));
+            self.act(host, |endpoint, cx| endpoint.handle_burst(cx, port, packets));
         }
         for index in 0..self.hosts.len() {
             let frames = self.hosts[index].turn(self.now);
-            for (port, bytes) in frames {
+            for (port, mut bytes) in frames {
+                if let Some(damage) = &mut self.damage {
+                    damage(&mut bytes);
+                }
                 self.fly(index, port, bytes);
             }
         }

@@ -1,0 +1,285 @@
+//! Segments of one burst that follow each other, merged before anybody looks
+//! at them (software GRO): a run is checked, acknowledged and put in order
+//! once.
+//!
+//! A segment joins a run if all of its headers are those of the run's first,
+//! but for what must differ (length, checksums, sequence number) and PSH. Equal
+//! options mean the same mapping and the same Data ACK (RFC 8684 §3.3), so
+//! nothing is lost by looking at the first alone.
+
+use super::Endpoint;
+use super::demux::Owner;
+use super::path_header::HeaderBuffer;
+use super::receive::Arrival;
+use super::segment::is_checksum_valid;
+use crate::base::{ChecksumState, Context, Outcome, Packet, PortIndex, ReceiveMeta, SeqNumber};
+use crate::wire::{Ipv4, Ipv6, Tcp, TcpFlags, protocol};
+
+/// Runs that are open at once: flows whose segments come mixed in one burst.
+const RUNS_MOST: usize = 8;
+/// Payload bytes of a run: those of one mapping.
+const RUN_BYTES_MOST: usize = 65_535;
+/// Segments of a run.
+const RUN_SEGMENTS_MOST: usize = 64;
+
+/// The front of the frame at hand, while a burst is taken in.
+#[derive(Debug)]
+pub(super) struct Front {
+    bytes: HeaderBuffer,
+    len: usize,
+    vlan: Option<u16>,
+}
+
+/// What is being merged.
+#[derive(Debug)]
+pub(super) struct Merging<P> {
+    /// `None` outside a burst: then nothing is merged.
+    front: Option<Front>,
+    runs: Vec<Run<P>>,
+}
+
+/// Segments in order, as one.
+#[derive(Debug)]
+struct Run<P> {
+    /// The headers of the first.
+    front: Front,
+    /// Bytes of its link header, IP header and TCP header.
+    l2: usize,
+    l3: usize,
+    l4: usize,
+    arrival: Arrival,
+    owner: Owner,
+    segment: Tcp,
+    payload: P,
+    /// The sequence number that continues it.
+    next: SeqNumber,
+    segments: usize,
+}
+
+impl<P> Merging<P> {
+    pub(super) const fn new() -> Self {
+        Self { front: None, runs: Vec::new() }
+    }
+}
+
+/// `N` bytes at `at` of both.
+fn same<const N: usize>(one: &[u8], other: &[u8], at: usize) -> bool {
+    let bytes = |of: &[u8]| of.get(at..).and_then(<[u8]>::first_chunk::<N>).copied();
+    bytes(one).is_some_and(|one| bytes(other) == Some(one))
+}
+
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)
+}
+
+impl Front {
+    fn of(head: &[u8], vlan: Option<u16>) -> Self {
+        let mut bytes = [0; _];
+        let len = head.len().min(size_of::<HeaderBuffer>());
+        bytes[..len].copy_from_slice(&head[..len]);
+        Self { bytes, len, vlan }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Bytes of the link and the IP header, if they have no options.
+    fn lower_bytes(&self) -> Option<(usize, usize)> {
+        let l2 = if be16(&self.bytes, 12)? == 0x8100 { 18 } else { 14 };
+        match self.bytes[l2] {
+            0x45 => Some((l2, Ipv4::HEADER_BYTES)),
+            first if first >> 4 == 6 && self.bytes[l2 + 6] == protocol::TCP => Some((l2, Ipv6::HEADER_BYTES)),
+            _ => None,
+        }
+    }
+}
+
+impl<P: Packet> Run<P> {
+    /// Payload bytes of a frame that continues the run.
+    fn continuation(&self, head: &[u8], frame_bytes: usize, meta: &ReceiveMeta) -> Option<usize> {
+        let front = self.front.as_slice();
+        let (ip, tcp) = (self.l2, self.l2 + self.l3);
+        let sequence = head.get(tcp + 4..)?.first_chunk().copied().map(u32::from_be_bytes)?;
+        if sequence != self.next.0 || meta.vlan != self.front.vlan {
+            return None;
+        }
+        let lower = if self.l3 == Ipv4::HEADER_BYTES {
+            // All but length, identification and checksum.
+            same::<2>(front, head, ip) && same::<4>(front, head, ip + 6) && same::<8>(front, head, ip + 12)
+        } else {
+            same::<4>(front, head, ip) && same::<2>(front, head, ip + 6) && same::<32>(front, head, ip + 8)
+        };
+        let link = same::<14>(front, head, 0) && (self.l2 == 14 || same::<4>(front, head, 14));
+        let upper = same::<4>(front, head, tcp)
+            && same::<5>(front, head, tcp + 8)
+            && same::<2>(front, head, tcp + 14)
+            && front[tcp + 20..tcp + self.l4] == *head.get(tcp + 20..tcp + self.l4)?;
+        let flags = TcpFlags(head[tcp + 13]).without(TcpFlags::PSH);
+        if !lower || !link || !upper || flags != TcpFlags::ACK {
+            return None;
+        }
+        let ip_bytes = if self.l3 == Ipv4::HEADER_BYTES {
+            usize::from(be16(head, ip + 2)?)
+        } else {
+            usize::from(be16(head, ip + 4)?) + Ipv6::HEADER_BYTES
+        };
+        let payload = ip_bytes.checked_sub(self.l3 + self.l4).filter(|&bytes| bytes > 0)?;
+        (self.l2 + ip_bytes <= frame_bytes).then_some(payload)
+    }
+
+    /// Whether the checksums of a frame that continues the run are right;
+    /// `false` also if the driver says that one is wrong.
+    fn verifies(&self, frame: &P, payload_bytes: usize, meta: &ReceiveMeta) -> bool {
+        let ip_valid = match meta.ip_checksum {
+            ChecksumState::Bad => false,
+            ChecksumState::Unknown if self.l3 == Ipv4::HEADER_BYTES => {
+                let header = &frame.head()[self.l2..];
+                Ipv4::parse(header, header.len().max(frame.len() - self.l2), ChecksumState::Unknown).is_ok()
+            }
+            _ => true,
+        };
+        ip_valid
+            && match meta.l4_checksum {
+                ChecksumState::Good => true,
+                ChecksumState::Bad => false,
+                ChecksumState::Unknown => {
+                    let packet = frame.slice(self.l2 + self.l3, self.l4 + payload_bytes);
+                    is_checksum_valid(&self.arrival, &packet, ChecksumState::Unknown)
+                }
+            }
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.segments < RUN_SEGMENTS_MOST && self.payload.len() + bytes <= RUN_BYTES_MOST
+    }
+}
+
+impl<P: Packet> Endpoint<P> {
+    /// Takes in the frames of one burst of `port`, merging what follows each
+    /// other; otherwise as [`handle_frame`](Self::handle_frame).
+    pub fn handle_burst(
+        &mut self,
+        cx: &mut Context<'_>,
+        port: PortIndex,
+        frames: impl IntoIterator<Item = (P, ReceiveMeta)>,
+    ) {
+        for (frame, meta) in frames {
+            if let Some(frame) = self.merge(cx, port, frame, &meta) {
+                self.merging.front = Some(Front::of(frame.head(), meta.vlan));
+                self.handle_frame(cx, port, frame, meta);
+            }
+        }
+        self.merging.front = None;
+        while !self.merging.runs.is_empty() {
+            self.deliver_run(cx, 0);
+        }
+    }
+
+    /// Adds a frame to the run that it continues; gives it back if there is
+    /// none.
+    fn merge(
+        &mut self,
+        cx: &mut Context<'_>,
+        port: PortIndex,
+        mut frame: P,
+        meta: &ReceiveMeta,
+    ) -> Option<P> {
+        let (head, frame_bytes) = (frame.head(), frame.len());
+        let found = self.merging.runs.iter().enumerate().find_map(|(at, run)| {
+            let same_port = run.arrival.port == port;
+            Some((at, same_port.then(|| run.continuation(head, frame_bytes, meta))??))
+        });
+        let Some((at, bytes)) = found else { return Some(frame) };
+        let run = &mut self.merging.runs[at];
+        // What is damaged is counted where every frame is.
+        if !run.verifies(&frame, bytes, meta) {
+            return Some(frame);
+        }
+        let has_room = run.has_room(bytes);
+        let pushes = TcpFlags(head[run.l2 + run.l3 + 13]);
+        frame.trim_front(run.l2 + run.l3 + run.l4);
+        frame.truncate(bytes);
+        cx.count(Outcome::FrameReceived);
+        if let Some(at) = self.port_mut(port) {
+            at.statistics.frames_received += 1;
+            at.statistics.bytes_received += frame_bytes as u64;
+        }
+        let run = &mut self.merging.runs[at];
+        let rest = if has_room { run.payload.append(frame).err() } else { Some(frame) };
+        match rest {
+            None => {
+                run.segments += 1;
+                run.next = run.next + bytes;
+                run.segment.flags = run.segment.flags.with(pushes);
+            }
+            Some(frame) => self.restart_run(cx, at, frame),
+        }
+        None
+    }
+
+    /// Delivers a run, and lets it go on with what it did not take.
+    fn restart_run(&mut self, cx: &mut Context<'_>, at: usize, payload: P) {
+        let run = &mut self.merging.runs[at];
+        let bytes = payload.len();
+        let segment = run.segment.clone();
+        let before = std::mem::replace(&mut run.payload, payload);
+        run.segment.sequence = run.next;
+        run.next = run.next + bytes;
+        run.segments = 1;
+        let owner = run.owner;
+        self.deliver(cx, owner, &segment, before);
+    }
+
+    /// A segment that passed the host's checks: it begins a run, or goes to its
+    /// connection, behind the run of its subflow if there is one.
+    pub(super) fn deliver_or_merge(
+        &mut self,
+        cx: &mut Context<'_>,
+        arrival: &Arrival,
+        owner: Owner,
+        segment: Tcp,
+        payload: P,
+    ) {
+        if let Some(at) = self.merging.runs.iter().position(|run| run.owner == owner) {
+            self.deliver_run(cx, at);
+        }
+        let plain = segment.flags.without(TcpFlags::PSH) == TcpFlags::ACK && !payload.is_empty();
+        let Some(front) = self.merging.front.take().filter(|_| plain) else {
+            return self.deliver(cx, owner, &segment, payload);
+        };
+        let Some((l2, l3)) = front.lower_bytes() else { return self.deliver(cx, owner, &segment, payload) };
+        let l4 = usize::from(segment.header_bytes);
+        if front.len < l2 + l3 + l4 {
+            return self.deliver(cx, owner, &segment, payload);
+        }
+        if self.merging.runs.len() == RUNS_MOST {
+            self.deliver_run(cx, 0);
+        }
+        let next = segment.sequence + payload.len();
+        let arrival = arrival.clone();
+        self.merging.runs.push(Run {
+            front,
+            l2,
+            l3,
+            l4,
+            arrival,
+            owner,
+            segment,
+            payload,
+            next,
+            segments: 1,
+        });
+    }
+
+    fn deliver_run(&mut self, cx: &mut Context<'_>, at: usize) {
+        let Run { owner, segment, payload, .. } = self.merging.runs.remove(at);
+        self.deliver(cx, owner, &segment, payload);
+    }
+
+    fn deliver(&mut self, cx: &mut Context<'_>, owner: Owner, segment: &Tcp, payload: P) {
+        if let Some(connection) = self.touch(owner.connection) {
+            connection.handle_segment(cx, owner.subflow, segment, payload);
+        }
+    }
+}
