@@ -28,7 +28,7 @@ use mpdk::endpoint::CloseReason;
 use world::{Setup, World, mptcp_config};
 
 fn setup(links: usize) -> Setup {
-    let gather = mpdk::base::Duration::ZERO;
+    let gather = Duration::ZERO;
     let mptcp = [mptcp_config(), mptcp_config()];
     Setup { gather, links: vec![LinkProfile::clean(); links], ipv6: false, mptcp }
 }

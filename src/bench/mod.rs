@@ -57,7 +57,7 @@ impl<D: Packet> Pattern<D> {
     }
 
     /// A packet with `bytes` at its front, which `packet` has room for.
-    fn from_start(&self, bytes: usize) -> Bytes<D> {
+    fn first(&self, bytes: usize) -> Bytes<D> {
         self.piece(0, bytes)
     }
 }

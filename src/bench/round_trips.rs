@@ -91,7 +91,7 @@ impl<D: Packet> RoundTrips<D> {
         while client.asked.len() < self.exchange.pipeline {
             let mut left = self.exchange.request_bytes as usize;
             while left > 0 {
-                let piece = self.pattern.from_start(left);
+                let piece = self.pattern.first(left);
                 left -= piece.len();
                 if endpoint.write(cx, id, piece).is_err() {
                     return;

@@ -137,7 +137,7 @@ fn answer<D: Packet>(
         if room == 0 {
             return;
         }
-        let piece = pattern.from_start((*owed).min(room) as usize);
+        let piece = pattern.first((*owed).min(room) as usize);
         let bytes = piece.len() as u64;
         if endpoint.write(cx, id, piece).is_err() {
             return;

@@ -210,7 +210,7 @@ impl<P: Packet> Endpoint<P> {
         match rest {
             None => {
                 run.segments += 1;
-                run.next = run.next + bytes;
+                run.next += bytes;
                 run.segment.flags = run.segment.flags.with(pushes);
             }
             Some(frame) => self.restart_run(cx, at, frame),
@@ -225,7 +225,7 @@ impl<P: Packet> Endpoint<P> {
         let segment = run.segment.clone();
         let before = std::mem::replace(&mut run.payload, payload);
         run.segment.sequence = run.next;
-        run.next = run.next + bytes;
+        run.next += bytes;
         run.segments = 1;
         let owner = run.owner;
         self.deliver(cx, owner, &segment, before);
@@ -257,7 +257,7 @@ impl<P: Packet> Endpoint<P> {
             self.deliver_run(cx, 0);
         }
         let next = segment.sequence + payload.len();
-        let arrival = arrival.clone();
+        let arrival = *arrival;
         self.merging.runs.push(Run {
             front,
             l2,

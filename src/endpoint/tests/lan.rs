@@ -25,10 +25,13 @@ pub(super) struct Lan {
     /// Checksums need no look: the ports fill them in.
     pub(super) vouch: bool,
     /// What happens to frames under way.
-    pub(super) damage: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
+    pub(super) damage: Option<Damage>,
     /// Every frame that was sent.
     pub(super) log: Vec<Vec<u8>>,
 }
+
+/// Changes a frame under way.
+type Damage = Box<dyn FnMut(&mut Vec<u8>)>;
 
 struct Flying {
     at: Instant,

@@ -1,6 +1,5 @@
 use super::connections::{connected, stream};
 use super::lan::Lan;
-use super::*;
 use crate::base::{ConnectionId, Outcome};
 
 /// Segments that the subflows of a connection have handled.
