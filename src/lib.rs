@@ -12,6 +12,7 @@ pub mod device;
 #[cfg(feature = "dpdk")]
 #[allow(unsafe_code)]
 pub mod dpdk;
+pub mod emulator;
 pub mod endpoint;
 pub mod engine;
 pub mod mptcp;

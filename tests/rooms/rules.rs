@@ -27,6 +27,7 @@ const fn room(name: &'static str, uses: &'static [&'static str], may_be_unsafe: 
 pub const ROOMS: &[Room] = &[
     pure("base", &[]),
     pure("wire", &["base"]),
+    pure("emulator", &["base"]),
     pure("congestion", &["base"]),
     pure("tcp", &["base", "wire", "congestion"]),
     pure("mptcp", &["base", "wire", "congestion", "tcp"]),
