@@ -17,6 +17,8 @@ pub mod endpoint;
 pub mod engine;
 pub mod mptcp;
 #[allow(unsafe_code)]
+pub mod relay;
+#[allow(unsafe_code)]
 pub mod shm;
 pub mod tcp;
 pub mod wire;

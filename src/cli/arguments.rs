@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{check, get, logging, put, run, serve};
+use super::{check, get, logging, put, run, serve, wire};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub(super) enum Verb {
     Put(put::Options),
     /// Run an endpoint for programs on this machine.
     Run(run::Options),
+    /// Emulate links: join ports with rate, delay, loss and more between them.
+    Wire(wire::Options),
     /// Check a configuration and tell what it starts.
     Check(check::Options),
 }
@@ -43,7 +45,8 @@ impl Verb {
     pub(super) fn default_level(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Run(_) => "info",
-            Self::Get(_) | Self::Put(_) | Self::Check(_) => "warn",
+            Self::Wire(options) if options.stays() => "info",
+            Self::Get(_) | Self::Put(_) | Self::Wire(_) | Self::Check(_) => "warn",
         }
     }
 }

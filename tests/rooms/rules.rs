@@ -34,13 +34,23 @@ pub const ROOMS: &[Room] = &[
     pure("endpoint", &["base", "wire", "tcp", "mptcp"]),
     room("device", &["base"], false),
     room("dpdk", &["base", "device"], true),
+    // Sleeping on descriptors and by a precise timer are calls of libc.
+    room("relay", &["base", "emulator", "device"], true),
     room("shm", &["base", "client"], true),
     room("engine", &["base", "device", "shm", "endpoint"], true),
     // The configuration is turned into the settings of congestion, tcp and mptcp.
-    room("control", &["base", "congestion", "tcp", "mptcp", "shm", "device", "endpoint", "engine"], true),
+    room(
+        "control",
+        &["base", "congestion", "emulator", "tcp", "mptcp", "shm", "device", "endpoint", "engine", "relay"],
+        true,
+    ),
     room("app", &["client"], false),
     // The verbs are programs of their own process: clients, as the app they run.
-    room("cli", &["base", "app", "control", "dpdk", "device", "engine", "client"], false),
+    room(
+        "cli",
+        &["base", "app", "control", "dpdk", "device", "emulator", "engine", "relay", "client"],
+        false,
+    ),
 ];
 
 /// Modules and types that are the world outside, with the exceptions.
