@@ -27,7 +27,9 @@ impl Files {
     fn new(links: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sockets = folder.path().to_str().unwrap().to_owned();
-        let text = format!("[wire]\ncontrol = \"SOCKETS/control\"\n[eal]\nmemory_mb = 128\n{links}");
+        let text = format!(
+            "[wire]\ncontrol = \"SOCKETS/control\"\npacket_buffers = 16384\n[eal]\nmemory_mb = 128\n{links}"
+        );
         std::fs::write(folder.path().join("wire.toml"), text.replace("SOCKETS", &sockets)).unwrap();
         Self { folder }
     }
@@ -244,8 +246,8 @@ fn mistakes_in_the_file_are_told_with_their_lines() {
     for output in [files.run("check", &[]), files.run("show", &[])] {
         assert_eq!(output.status.code(), Some(6));
         let told = text(&output.stderr);
-        assert!(told.contains("wire.toml:5: link.a: is missing"), "{told}");
-        assert!(told.contains("wire.toml:7: link.a_to_b.delay: unknown key"), "{told}");
+        assert!(told.contains("wire.toml:6: link.a: is missing"), "{told}");
+        assert!(told.contains("wire.toml:8: link.a_to_b.delay: unknown key"), "{told}");
         assert!(told.ends_with("3 problems\n"), "{told}");
     }
     let output = Files::vhost().run("check", &[]);

@@ -25,7 +25,7 @@ use super::device::{Device, DeviceKind};
 use super::ports::{read_descriptors, read_device, read_name};
 use super::reader::{Located, Notes, Section, kind_of};
 use super::sections::{narrow, read_eal};
-use super::settings::{DefaultUsed, Eal};
+use super::settings::{DefaultUsed, Eal, Memory};
 use super::{ConfigError, Machine, Problems, ThisMachine, check_tables, parse_table};
 use crate::base::Duration;
 use crate::emulator::BufferRoom;
@@ -42,8 +42,11 @@ const MAX_LINKS: usize = 16;
 const SOCKET_PATH_BYTES: usize = 108;
 /// Bytes of frame that one buffer takes at least.
 const BUFFER_BYTES: u32 = 1_920;
-/// A buffer with its header, and what DPDK itself takes.
+/// A buffer with its header. DPDK lets none lie across the end of a page, so
+/// that each takes an ordinary page for itself.
 const BUFFER_MEMORY_BYTES: u64 = 2_048 + 256;
+const BUFFER_PAGE_BYTES: u64 = 4_096;
+/// What DPDK itself takes.
 const ENVIRONMENT_BYTES: u64 = 32 << 20;
 /// Frames that wait to be given to a port's driver, and those just received.
 const IN_MOTION: u32 = 256 + 64;
@@ -177,7 +180,8 @@ fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) 
         let message = format!("{packet_buffers} are too few for these links: at least {least}");
         notes.problem(buffers_line, "wire.packet_buffers", message);
     }
-    let need = (u64::from(packet_buffers) * BUFFER_MEMORY_BYTES + ENVIRONMENT_BYTES).div_ceil(1 << 20);
+    let buffer_bytes = if eal.memory == Memory::NoHuge { BUFFER_PAGE_BYTES } else { BUFFER_MEMORY_BYTES };
+    let need = (u64::from(packet_buffers) * buffer_bytes + ENVIRONMENT_BYTES).div_ceil(1 << 20);
     if need > u64::from(eal.memory_mb) {
         let line = super::reader::key_line(root, "eal", "memory_mb", notes);
         let message = format!("{} MiB are too little: packet buffers take {need} MiB", eal.memory_mb);

@@ -250,6 +250,6 @@ fn memory_that_does_not_suffice() {
         &with("packet_buffers = 400_000"),
         1,
         "eal.memory_mb",
-        "512 MiB are too little: packet buffers take 911 MiB",
+        "512 MiB are too little: packet buffers take 1595 MiB",
     );
 }
