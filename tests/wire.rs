@@ -6,7 +6,11 @@
 mod dpdk_support;
 mod support;
 
+use dpdk_support::frames::{receive, send_pieces};
 use dpdk_support::ping::Ping;
+use mpdk::base::{ChecksumState, HeapPacket, TransmitOffload};
+use mpdk::device::Device;
+use mpdk::dpdk::{OffloadRequest, PortConfig};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -437,22 +441,10 @@ fn two_endpoints_exchange_a_file_over_vhost() {
     end(emulator, &files);
 }
 
-#[test]
-fn checksums_left_to_virtio_are_right_for_the_kernel() {
-    if !is_root("checksums_left_to_virtio_are_right_for_the_kernel") {
-        return;
-    }
-    // The endpoint leaves its checksums to its port, which passes the task on;
-    // the TAP behind the emulator is the one that has to do it.
-    let device = format!("mwk{}", std::process::id());
-    let files = Files::new(&format!(
-        "[[link]]\nname = \"left\"\na = {{ device = \"net_vhost0,iface=SOCKETS/a\" }}\n\
-         b = {{ device = \"net_tap0,iface={device}\" }}\n"
-    ));
-    let kernel = Namespace::new("wire-kernel");
-    let emulator = files.start();
-    adopt_tap(&kernel, &device, "10.78.0.1/24");
-    let folder = endpoint(&files, "server", "a", 2);
+/// A kernel fetches the endpoint's file and finds every checksum right.
+#[track_caller]
+fn fetch_by_kernel(kernel: &Namespace, files: &Files) {
+    let folder = endpoint(files, "server", "a", 2);
     let mut server = serve(&folder);
     let got = kernel.enter(|| {
         let mut stream = TcpStream::connect("10.78.0.2:80").unwrap();
@@ -468,5 +460,126 @@ fn checksums_left_to_virtio_are_right_for_the_kernel() {
     assert_eq!(errors.split_whitespace().nth(1), Some("0"), "{errors}");
     assert!(server.terminate(DEADLINE).success());
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn checksums_left_to_virtio_are_finished_by_a_port_that_can() {
+    if !is_root("checksums_left_to_virtio_are_finished_by_a_port_that_can") {
+        return;
+    }
+    // The endpoint leaves its checksums to its port, which passes the task on;
+    // the TAP behind the emulator is the one that has to do it.
+    let device = format!("mwk{}", std::process::id());
+    let files = Files::new(&format!(
+        "[[link]]\nname = \"left\"\na = {{ device = \"net_vhost0,iface=SOCKETS/a\" }}\n\
+         b = {{ device = \"net_tap0,iface={device}\" }}\n"
+    ));
+    let kernel = Namespace::new("wire-kernel");
+    let emulator = files.start();
+    adopt_tap(&kernel, &device, "10.78.0.1/24");
+    fetch_by_kernel(&kernel, &files);
+    end(emulator, &files);
+}
+
+#[test]
+fn checksums_left_to_virtio_are_finished_for_a_port_that_cannot() {
+    if !is_root("checksums_left_to_virtio_are_finished_for_a_port_that_cannot") {
+        return;
+    }
+    let [kernel, middle] = ["wire-kernel", "wire-middle"].map(Namespace::new);
+    support::veth_pair([&kernel, &middle], ["veth", "veth"], ["10.78.0.1/24", "10.78.1.1/24"]);
+    // Otherwise the kernel leaves its own checksums to a card that is none.
+    kernel.enter(|| switch_checksums_off("veth"));
+    let files = Files::new(
+        "[[link]]\nname = \"left\"\na = { device = \"net_vhost0,iface=SOCKETS/a\" }\n\
+         b = { device = \"net_af_packet0,iface=veth\" }\n",
+    );
+    // Its file names a device of the namespace.
+    let mut command = middle.command(program("mpdk").to_str().unwrap());
+    let mut emulator = Process::start(command.args(["wire", "--config"]).arg(files.path("wire.toml")));
+    emulator.wait_for_text("the emulator runs", DEADLINE);
+    fetch_by_kernel(&kernel, &files);
+    end(emulator, &files);
+}
+
+/// As `ethtool -K DEVICE tx off`.
+fn switch_checksums_off(device: &str) {
+    const SIOCETHTOOL: libc::c_ulong = 0x8946;
+    // `ETHTOOL_STXCSUM` with the value 0.
+    let mut command: [u32; 2] = [0x17, 0];
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    // SAFETY: all zeroes is a request without a name.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = command.as_mut_ptr().cast();
+    // SAFETY: the kernel reads the name and the command, which live.
+    let result =
+        unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), SIOCETHTOOL, &raw mut request) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// A TCP/IPv4 super-frame: header and payload.
+fn super_frame(payload: u16) -> (Vec<u8>, Vec<u8>) {
+    let mut header = vec![0; 54];
+    header[..12].copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]);
+    header[12..14].copy_from_slice(&[8, 0]);
+    header[14..24].copy_from_slice(&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6]);
+    header[16..18].copy_from_slice(&(40 + payload).to_be_bytes());
+    header[26..34].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+    header[46] = 5 << 4;
+    (header, (0..payload).map(|at| (at % 251) as u8).collect())
+}
+
+#[test]
+fn super_frames_pass_uncut_where_both_ports_can() {
+    let files = Files::new(
+        "[[link]]\nname = \"left\"\na = { device = \"net_vhost0,iface=SOCKETS/a,tso=1\" }\n\
+         b = { device = \"net_vhost1,iface=SOCKETS/b,tso=1\" }\nsuper_frames = true\n",
+    );
+    let emulator = files.start();
+    files.set(&["duplicate=1"]);
+    let eal = dpdk_support::eal();
+    let pools = dpdk_support::pools(&eal, "super");
+    let offload = OffloadRequest { segmentation: true, large_receive: true, ..OffloadRequest::default() };
+    let config = PortConfig { offload, ..PortConfig::default() };
+    let open = |number: u8, socket: &str| {
+        let path = files.path(socket);
+        let device = format!("net_virtio_user{number},path={},queue_size=1024", path.display());
+        dpdk_support::open(&eal, &device, &config, &pools)
+    };
+    let ((near_port, mut near), (far_port, mut far)) = (open(0, "a"), open(1, "b"));
+    let (header, bytes) = super_frame(60_000);
+    let pieces: Vec<HeapPacket> = bytes.chunks(1400).map(HeapPacket::new).collect();
+    let offload = TransmitOffload {
+        tcp_checksum: true,
+        segment_bytes: 1400,
+        l2_bytes: 14,
+        l3_bytes: 20,
+        l4_bytes: 20,
+        ..TransmitOffload::default()
+    };
+    // The emulator sees only now and then that somebody has come.
+    wait_until("both ports to be seen", DEADLINE, || {
+        let link = &files.show()[0];
+        link["a"]["link_up"] == true && link["b"]["link_up"] == true
+    });
+    send_pieces(&mut near, &header, &pieces, offload).unwrap();
+    let mut got = Vec::new();
+    wait_for("the super-frame and its copy", DEADLINE, || {
+        near.link_up();
+        near.flush();
+        got.extend(receive(&mut far));
+        (got.len() == 2).then_some(())
+    });
+    for (frame, meta) in got {
+        assert_eq!((frame.len(), meta.l4_checksum), (60_054, ChecksumState::Good));
+        assert!(frame[54..] == bytes);
+    }
+    assert_eq!(files.frames("a_to_b", "received"), 1);
+    drop((near, far));
+    near_port.close().unwrap();
+    far_port.close().unwrap();
     end(emulator, &files);
 }

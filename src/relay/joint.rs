@@ -108,9 +108,13 @@ impl<D: Forward> Joint<D> {
         }
     }
 
-    /// When the next frame is due.
+    /// When the next frame is due. Those for a port without room wait until it
+    /// is looked at again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.sides.iter().filter_map(|side| side.direction.next_deadline()).min()
+        let [first, second] = &self.sides;
+        let due =
+            |from: &Side<D>, to: &Side<D>| from.direction.next_deadline().filter(|_| to.device.room() > 0);
+        due(first, second).into_iter().chain(due(second, first)).min()
     }
 
     /// Whether a port has to be looked at now and then: it cannot wake anybody,
