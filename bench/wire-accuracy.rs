@@ -50,7 +50,7 @@ struct Ends {
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let program = arguments.next().ok_or("usage: wire-accuracy MPDK [spin_us]")?;
-    let spin_us: u32 = arguments.next().map_or(Ok(200), |text| text.parse())?;
+    let spin_us: u32 = arguments.next().map_or(Ok(1_000), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
     let _emulator = start_emulator(&program, folder.path(), spin_us)?;
     let mut ends = Ends::connect(folder.path())?;
@@ -59,13 +59,13 @@ fn main() -> Result<()> {
     for delay_us in [0, 100, 1_000, 10_000, 50_000] {
         ends.measure_delay(delay_us, Duration::from_micros(250), 2_000)?;
     }
-    println!("the same, 1 frame each 5 ms: the emulator sleeps in between");
+    println!("the same, 1 frame each 5 ms");
     for delay_us in [0, 1_000, 10_000] {
         ends.measure_delay(delay_us, Duration::from_millis(5), 200)?;
     }
     println!("rates, 1250 bytes a frame, offered more than passes");
     println!("{:>10} {:>12} {:>8}", "rate_mbit", "measured", "error");
-    for rate_mbit in [1, 10, 100, 1_000, 4_000] {
+    for rate_mbit in [1, 10, 100, 1_000, 2_000] {
         ends.measure_rate(rate_mbit)?;
     }
     println!("forwarding, no limit");

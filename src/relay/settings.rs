@@ -36,8 +36,8 @@ pub struct RelayConfig {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            spin: Duration::from_micros(200),
-            wake_early: Duration::from_micros(60),
+            spin: Duration::from_millis(1),
+            wake_early: Duration::from_micros(150),
             poll_interval: Duration::from_micros(50),
             link_interval: Duration::from_millis(100),
             room: BufferRoom { buffers: 8_192, buffer_bytes: 1_920 },

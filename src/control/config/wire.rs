@@ -4,7 +4,7 @@
 //! | key | default | what it is |
 //! |---|---|---|
 //! | `wire.control` | required | the Unix socket at which the running emulator is changed and asked |
-//! | `wire.spin_us` | 200 | idle polling before the core sleeps, to 10000000; a frame that wakes it is late by some tens of microseconds |
+//! | `wire.spin_us` | 1000 | idle polling before the core sleeps, to 10000000; a frame that comes after a longer silence is late by what waking takes, some 100 us |
 //! | `wire.packet_buffers` | 32768 | buffers of 2 KiB for packets, shared by all links, 1024 to 4194304: rate times delay must fit |
 //! | `wire.seed` | none | reproduces losses, jitter and the like; by default another one at each start |
 //! | `eal.*` | | as for an endpoint |
@@ -163,7 +163,7 @@ fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) 
         notes.problem(section.line(), section.path("control"), "is missing");
     }
     let control = section.string("control");
-    let spin = Duration::from_micros(section.integer("spin_us", 0..=10_000_000, 200));
+    let spin = Duration::from_micros(section.integer("spin_us", 0..=10_000_000, 1_000));
     let packet_buffers: u32 = narrow(section.integer("packet_buffers", 1_024..=4_194_304, 32_768));
     let buffers_line = section.line_of("packet_buffers");
     let seed = section.optional_integer("seed", &(0..=i64::MAX as u64));

@@ -59,7 +59,7 @@ fn link_problem(line: &str, key: &str, message: &str) {
 fn the_smallest_file_takes_defaults() {
     let config = valid(ONE_LINK);
     assert_eq!(config.control, Path::new("/run/wire.sock"));
-    assert_eq!((config.spin, config.packet_buffers, config.seed), (Duration::from_micros(200), 32_768, None));
+    assert_eq!((config.spin, config.packet_buffers, config.seed), (Duration::from_millis(1), 32_768, None));
     let link = &config.links[0];
     assert_eq!((link.name.as_str(), link.mtu, link.super_frames), ("left", 1500, false));
     assert_eq!(link.ports[1].device.name, "net_tap0");
