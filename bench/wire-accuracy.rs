@@ -6,7 +6,7 @@
 //! of every other line. Exit code 1 if a median or a rate is further off than
 //! the emulator promises.
 
-use mpdk::base::{HeapPacket, Packet, PortIndex, TransmitFrame, TransmitOffload};
+use mpdk::base::{HeapPacket, Packet, Payload, PortIndex, TransmitFrame, TransmitOffload};
 use mpdk::device::Device;
 use mpdk::dpdk::{DpdkDevice, Eal, EalConfig, Pool, PoolConfig, Port, PortConfig};
 use std::error::Error;
@@ -185,7 +185,7 @@ impl Ends {
     fn send(&mut self, bytes: usize) -> bool {
         let now = self.now();
         self.frame[STAMP].copy_from_slice(&now.to_be_bytes());
-        let payload: &[HeapPacket] = &[];
+        let payload = Payload::<HeapPacket>::EMPTY;
         let offload = TransmitOffload::default();
         let frame = TransmitFrame { port: PortIndex(0), header: &self.frame[..bytes], payload, offload };
         self.sender.room() > 0 && self.sender.transmit(frame).is_ok()

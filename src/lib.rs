@@ -5,6 +5,8 @@
 pub mod app;
 pub mod base;
 #[cfg(feature = "dpdk")]
+pub mod bench;
+#[cfg(feature = "dpdk")]
 pub mod cli;
 pub mod congestion;
 pub mod control;

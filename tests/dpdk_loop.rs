@@ -6,7 +6,7 @@ mod dpdk_support;
 
 use dpdk_support::frames::{bytes_of, number_of, numbered, receive, send, send_pieces};
 use dpdk_support::{eal, open, pools, wait_for};
-use mpdk::base::{ChecksumState, HeapPacket, Packet, TransmitOffload};
+use mpdk::base::{ChecksumState, HeapPacket, Packet, Payload, TransmitOffload};
 use mpdk::device::{Capabilities, Device, Refusal};
 use mpdk::dpdk::{DeviceAddress, Error, Port, PortConfig};
 
@@ -71,7 +71,7 @@ fn a_payload_in_many_pieces_arrives_whole_and_can_be_sent_on() {
     let frame = mpdk::base::TransmitFrame {
         port: mpdk::base::PortIndex(0),
         header: &bytes_of(&header),
-        payload: &[packet],
+        payload: Payload::whole(std::slice::from_ref(&packet)),
         offload: TransmitOffload::default(),
     };
     device.transmit(frame).unwrap();

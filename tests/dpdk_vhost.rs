@@ -8,7 +8,7 @@ mod dpdk_support;
 use dpdk_support::frames::{bytes_of, number_of, numbered, receive, send, send_pieces};
 use dpdk_support::process::{self, Other};
 use dpdk_support::{eal, open, pools, wait_for, wait_readable};
-use mpdk::base::{ChecksumState, HeapPacket, Packet, TransmitFrame, TransmitOffload};
+use mpdk::base::{ChecksumState, HeapPacket, Packet, Payload, TransmitFrame, TransmitOffload};
 use mpdk::device::{Capabilities, Device, Segmentation};
 use mpdk::dpdk::{DpdkDevice, Error, OffloadRequest, Port, PortConfig};
 use std::path::Path;
@@ -65,7 +65,7 @@ fn return_frames(device: &mut DpdkDevice) {
                 .transmit(TransmitFrame {
                     port: mpdk::base::PortIndex(0),
                     header: &[header, bytes_of(&packet.split_front(40.min(packet.len())))].concat(),
-                    payload: &[packet],
+                    payload: Payload::whole(&[packet]),
                     offload,
                 })
                 .unwrap();

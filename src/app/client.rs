@@ -35,14 +35,16 @@ pub(super) struct Patience {
 
 /// An open HTTP connection. Dropping it drops the stream below.
 #[derive(Debug)]
-pub(super) struct Session<P, B> {
+pub(super) struct Session<T: Transport, B> {
     sender: SendRequest<B>,
     /// Asks the transport about its links.
-    probe: P,
-    driver: JoinHandle<()>,
+    probe: T::Probe,
+    /// Gives back the stream when HTTP is done with it: as long as it is open
+    /// the probe can tell what came last.
+    driver: JoinHandle<Option<T>>,
 }
 
-impl<P, B> Drop for Session<P, B> {
+impl<T: Transport, B> Drop for Session<T, B> {
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -53,7 +55,7 @@ pub(super) async fn dial<C, B>(
     connector: &C,
     url: &Url,
     patience: Patience,
-) -> Result<Session<<C::Transport as Transport>::Probe, B>, TransferError>
+) -> Result<Session<C::Transport, B>, TransferError>
 where
     C: Connector,
     B: Body<Data = Bytes, Error = io::Error> + Send + 'static,
@@ -68,8 +70,12 @@ where
         .await
         .map_err(|source| TransferError::Broken { source, done_bytes: 0, size_bytes: None })?;
     let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "the connection ended");
+        match connection.without_shutdown().await {
+            Ok(parts) => Some(parts.io.into_inner().into_inner()),
+            Err(error) => {
+                tracing::debug!(%error, "the connection ended");
+                None
+            }
         }
     });
     Ok(Session { sender, probe, driver })
@@ -108,14 +114,14 @@ async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, TransferError> {
     }
 }
 
-impl<P, B: Body + 'static> Session<P, B> {
+impl<T: Transport, B: Body + 'static> Session<T, B> {
     /// Sends `request` to the server of `url`; the future waits for the head
     /// of the response. The probe can be used beside it.
     pub(super) fn send(
         &mut self,
         url: &Url,
         mut request: Request<B>,
-    ) -> (impl Future<Output = hyper::Result<hyper::Response<Incoming>>>, &mut P) {
+    ) -> (impl Future<Output = hyper::Result<hyper::Response<Incoming>>>, &mut T::Probe) {
         let headers = request.headers_mut();
         // The characters of a host and a port are the characters of a field.
         if let Ok(host) = HeaderValue::try_from(url.authority()) {

@@ -127,11 +127,20 @@ pub enum TransferError {
         /// Where it is kept.
         kept: Option<PathBuf>,
     },
+    /// A signal asked for an end.
+    #[error("interrupted{}", kept_text(.kept.as_deref()))]
+    Interrupted {
+        /// Its number.
+        signal: i32,
+        /// The partial file, where one is kept to resume from.
+        kept: Option<PathBuf>,
+    },
 }
 
 impl TransferError {
     /// The exit code: 1 the transfer failed, 2 wrong usage, 3 the server
-    /// refused, 4 a local file or disk, 5 the digest is wrong.
+    /// refused, 4 a local file or disk, 5 the digest is wrong, 128 and the
+    /// number of the signal that asked for an end.
     pub fn exit_code(&self) -> u8 {
         use TransferError as E;
         match self {
@@ -145,6 +154,16 @@ impl TransferError {
             E::Refused { .. } => 3,
             E::DiskFull { .. } | E::Local { .. } | E::Busy { .. } => 4,
             E::Digest { .. } => 5,
+            E::Interrupted { signal, .. } => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+
+    /// What to say, with what is kept where the error itself does not say it.
+    pub(super) fn with_kept(&self, kept: Option<&Path>) -> String {
+        use TransferError as E;
+        match self {
+            E::DiskFull { .. } | E::Digest { .. } | E::Interrupted { .. } => self.to_string(),
+            _ => format!("{self}{}", kept_text(kept)),
         }
     }
 

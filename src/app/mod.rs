@@ -35,8 +35,8 @@ mod url;
 
 pub use digest::{DigestCheck, DigestError, Sha256Digest};
 pub use error::{Failed, TransferError};
-pub use get::{GetOptions, get};
-pub use put::{PutOptions, put};
+pub use get::{GetOptions, get, get_until};
+pub use put::{PutOptions, put, put_until};
 pub use report::{LinkReport, Report, Status, present};
 pub use serve::{ServeError, ServeOptions, ServeSummary, serve};
 pub use transport::{Accepted, Acceptor, Connector, Link, Probe, Progress, Transport};

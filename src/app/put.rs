@@ -69,9 +69,26 @@ impl PutOptions {
 /// # Errors
 /// Why it failed, and how far it came.
 pub async fn put<C: Connector>(connector: &C, options: &PutOptions) -> Result<Report, Failed> {
+    put_until(connector, options, std::future::pending()).await
+}
+
+/// Uploads a file, unless `interrupted` gives the number of a signal before it
+/// is sent.
+///
+/// # Errors
+/// As [`put`], and [`TransferError::Interrupted`].
+pub async fn put_until<C: Connector>(
+    connector: &C,
+    options: &PutOptions,
+    interrupted: impl Future<Output = i32>,
+) -> Result<Report, Failed> {
     let monitor = Monitor::new(Direction::Upload, options.progress);
     let mut facts = Facts::default();
-    let result = upload(connector, options, &monitor, &mut facts).await;
+    let result = tokio::select! {
+        biased;
+        result = upload(connector, options, &monitor, &mut facts) => result,
+        signal = interrupted => Err(TransferError::Interrupted { signal, kept: None }),
+    };
     monitor.finish();
     let url = facts.url.map_or_else(|| options.url.clone(), |url| url.to_string());
     let mut report = monitor.report(url, options.file.display().to_string());

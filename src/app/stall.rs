@@ -38,6 +38,11 @@ impl<T> StallGuard<T> {
         StallGuard { inner, watch, limit, last_activity: Instant::now(), waits: false, timer }
     }
 
+    /// The stream itself.
+    pub(super) fn into_inner(self) -> T {
+        self.inner
+    }
+
     /// Notes that something moved, and that nobody waits just now.
     fn moved(&mut self) {
         self.last_activity = Instant::now();

@@ -12,7 +12,9 @@ mod time;
 
 pub use ids::{AddressId, ConnectionId, FourTuple, Key, ListenerId, PortIndex, PortSet, SubflowId, Token};
 pub use outcome::{Counters, Outcome};
-pub use packet::{ChecksumState, FrameSink, HeapPacket, Packet, ReceiveMeta, TransmitFrame, TransmitOffload};
+pub use packet::{
+    ChecksumState, FrameSink, HeapPacket, Packet, Payload, ReceiveMeta, TransmitFrame, TransmitOffload,
+};
 pub use random::Random;
 pub use range_set::RangeSet;
 pub use seq::{DataSeqNumber, SeqNumber};

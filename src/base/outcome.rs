@@ -110,6 +110,7 @@ outcomes! {
     MpJoinAckRx, "MPTcpExtMPJoinAckRx", "The third ACK with MP_JOIN was received.";
     MpJoinAckHmacFailure, "MPTcpExtMPJoinAckHMacFailure", "An MP_JOIN in the third ACK had a wrong HMAC.";
     MpJoinRejected, "MPTcpExtMPJoinRejected", "An MP_JOIN was refused by policy or limit.";
+    MpJoinBudgetSpent, "JoinBudgetSpent", "An announced address was not joined: too many joins of the connection failed.";
     MpJoinMissing, "MPJoinMissing", "A join handshake lost its MP_JOIN: the subflow was reset.";
     MpDssNotMatching, "MPTcpExtDSSNotMatching", "A mapping contradicted an earlier one.";
     MpDssChecksumMismatch, "DSSChecksumUnexpected", "A DSS checksum was present or absent against what was agreed.";
@@ -121,6 +122,7 @@ outcomes! {
     MpInfiniteMapRx, "MPTcpExtInfiniteMapRx", "An infinite mapping was received.";
     MpOutOfOrder, "MPTcpExtOFOQueue", "Data was queued out of data order.";
     MpOutOfOrderFull, "OFOQueueFull", "Data out of data order was dropped: the queue is full.";
+    MpReceiveFull, "ReceiveQueueFull", "Data was dropped: too many pieces wait to be read.";
     MpDuplicateData, "MPTcpExtDuplicateData", "Data came again on another subflow.";
     MpNoDssInWindow, "MPTcpExtNoDSSInWindow", "A mapping lay outside the connection's window.";
     MpDataAckInvalid, "DataAckInvalid", "A Data ACK acknowledged data never sent.";
@@ -130,8 +132,10 @@ outcomes! {
     MpAddAddrHmacFailure, "AddAddrHMacFailure", "An ADD_ADDR had a wrong HMAC and was ignored.";
     MpEchoAddRx, "MPTcpExtEchoAdd", "An echo of our ADD_ADDR was received.";
     MpEchoAddTx, "MPTcpExtEchoAddTx", "An ADD_ADDR was echoed.";
+    MpEchoAddTxDrop, "MPTcpExtEchoAddTxDrop", "An ADD_ADDR was not echoed: too many echoes wait.";
     MpRemoveAddrRx, "MPTcpExtRmAddr", "A REMOVE_ADDR was received.";
     MpRemoveAddrTx, "MPTcpExtRmAddrTx", "A REMOVE_ADDR was sent.";
+    MpRemoveAddrTxDrop, "MPTcpExtRmAddrTxDrop", "A REMOVE_ADDR was not sent: too many wait.";
     MpRemoveAddrDrop, "MPTcpExtRmAddrDrop", "A REMOVE_ADDR named an address never announced.";
     MpRemoveSubflow, "MPTcpExtRmSubflow", "A subflow was closed by REMOVE_ADDR.";
     MpPrioTx, "MPTcpExtMPPrioTx", "An MP_PRIO was sent.";

@@ -127,10 +127,98 @@ pub struct TransmitFrame<'a, P> {
     pub port: PortIndex,
     /// Ethernet to TCP header, complete.
     pub header: &'a [u8],
-    /// Payload pieces in order; the driver takes references or copies.
-    pub payload: &'a [P],
+    /// What follows it; the driver takes references or copies.
+    pub payload: Payload<'a, P>,
     /// What the driver shall fill in.
     pub offload: TransmitOffload,
+}
+
+/// A run of bytes over several packets, of which the first and the last may
+/// count in part: a window, so that nothing is shared just to be shown.
+#[derive(Debug)]
+pub struct Payload<'a, P> {
+    pieces: &'a [P],
+    /// Bytes of the pieces before the run.
+    skip: usize,
+    bytes: usize,
+}
+
+impl<P> Clone for Payload<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Payload<'_, P> {}
+
+impl<'a, P> Payload<'a, P> {
+    /// No bytes.
+    pub const EMPTY: Self = Self { pieces: &[], skip: 0, bytes: 0 };
+}
+
+impl<'a, P: Packet> Payload<'a, P> {
+    /// All bytes of `pieces`.
+    pub fn whole(pieces: &'a [P]) -> Self {
+        Self { pieces, skip: 0, bytes: pieces.iter().map(Packet::len).sum() }
+    }
+
+    /// At most `bytes` of `self`, and the rest.
+    #[must_use]
+    pub fn split(self, bytes: usize) -> (Self, Self) {
+        let bytes = bytes.min(self.bytes);
+        let front = Self { bytes, ..self };
+        let mut rest = Self { skip: self.skip + bytes, bytes: self.bytes - bytes, ..self };
+        while let Some((first, others)) = rest.pieces.split_first()
+            && rest.skip >= first.len()
+        {
+            rest.skip -= first.len();
+            rest.pieces = others;
+        }
+        (front, rest)
+    }
+
+    /// Bytes of the run.
+    pub const fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Calls `visit` with each packet that has bytes in the run, where they begin
+    /// in it, and how many.
+    pub fn for_each_packet(&self, mut visit: impl FnMut(&'a P, usize, usize)) {
+        let (mut skip, mut left) = (self.skip, self.bytes);
+        for piece in self.pieces {
+            let take = piece.len().saturating_sub(skip).min(left);
+            if take > 0 {
+                visit(piece, skip, take);
+            }
+            left -= take;
+            if left == 0 {
+                return;
+            }
+            skip = 0;
+        }
+    }
+
+    /// Calls `visit` with the bytes in order, in contiguous runs.
+    pub fn for_each_piece(&self, mut visit: impl FnMut(&[u8])) {
+        self.for_each_packet(|packet, offset, bytes| {
+            let (mut skip, mut left) = (offset, bytes);
+            packet.for_each_piece(&mut |piece| {
+                let start = skip.min(piece.len());
+                let take = (piece.len() - start).min(left);
+                if take > 0 {
+                    visit(&piece[start..start + take]);
+                }
+                skip -= start;
+                left -= take;
+            });
+        });
+    }
 }
 
 /// Takes frames on their way out: the transmit side of all ports of one core.
@@ -224,6 +312,26 @@ mod tests {
         assert_eq!(packet.copy_to(8, &mut to), 2);
         assert_eq!(&to[..2], b"89");
         assert_eq!(packet.copy_to(11, &mut to), 0);
+    }
+
+    #[test]
+    fn a_payload_is_cut_without_touching_its_packets() {
+        let pieces = [b"0123".as_slice(), b"", b"45", b"6789ab"].map(HeapPacket::new);
+        let bytes = |payload: Payload<'_, HeapPacket>| {
+            let mut all = Vec::new();
+            payload.for_each_piece(|piece| all.extend_from_slice(piece));
+            assert_eq!(all.len(), payload.len());
+            String::from_utf8(all).unwrap()
+        };
+        let whole = Payload::whole(&pieces);
+        for first in 0..=13 {
+            let (front, rest) = whole.split(first);
+            assert_eq!(bytes(front) + &bytes(rest), "0123456789ab");
+            let (middle, end) = rest.split(3);
+            assert_eq!(bytes(middle), "0123456789ab"[first.min(12)..(first + 3).min(12)]);
+            assert_eq!(bytes(end), "0123456789ab"[(first + 3).min(12)..]);
+        }
+        assert!(Payload::<HeapPacket>::EMPTY.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{check, get, logging, put, run, serve, wire};
+use super::{bench, check, get, logging, put, run, serve, wire};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -27,6 +27,8 @@ pub(super) enum Verb {
     Run(run::Options),
     /// Emulate links: join ports with rate, delay, loss and more between them.
     Wire(wire::Options),
+    /// Measure an endpoint against another.
+    Bench(bench::Options),
     /// Check a configuration and tell what it starts.
     Check(check::Options),
 }
@@ -46,7 +48,7 @@ impl Verb {
         match self {
             Self::Serve(_) | Self::Run(_) => "info",
             Self::Wire(options) if options.stays() => "info",
-            Self::Get(_) | Self::Put(_) | Self::Wire(_) | Self::Check(_) => "warn",
+            Self::Get(_) | Self::Put(_) | Self::Wire(_) | Self::Check(_) | Self::Bench(_) => "warn",
         }
     }
 }

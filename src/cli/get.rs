@@ -2,9 +2,9 @@
 
 use super::arguments::ConfigFile;
 use super::running::{VerbError, with_endpoint};
-use super::signals::{EndSignals, exit_code};
+use super::signals::EndSignals;
 use super::{Endpoint, StartError};
-use crate::app::{DigestCheck, GetOptions, Sha256Digest, get, present};
+use crate::app::{DigestCheck, GetOptions, Sha256Digest, get_until, present};
 use crate::control::Config;
 use std::path::PathBuf;
 
@@ -53,8 +53,7 @@ async fn get_or_signal<E: Endpoint>(
     };
     tokio::select! {
         biased;
-        result = get(&connector, &transfer) => Ok(present(&result, options.json)),
+        result = get_until(&connector, &transfer, signals.next()) => Ok(present(&result, options.json)),
         error = endpoint.failed() => Err(VerbError::Failed(error)),
-        signal = signals.next() => Ok(exit_code(signal)),
     }
 }

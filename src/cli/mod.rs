@@ -17,6 +17,7 @@
 //! | 130, 143 | a transfer was ended by SIGINT or SIGTERM; what came is kept |
 
 mod arguments;
+mod bench;
 mod check;
 mod endpoint;
 mod get;
@@ -63,6 +64,7 @@ pub fn run<E: Endpoint>(
         Verb::Put(options) => put::run(options, start),
         Verb::Run(options) => run::run(options, start),
         Verb::Wire(options) => wire::run(options, &mut std::io::stdout().lock()),
+        Verb::Bench(options) => bench::run(options),
         Verb::Check(options) => check::run(options, &mut std::io::stdout().lock()),
     };
     ExitCode::from(code)

@@ -3,7 +3,8 @@
 use super::start::Failure;
 use crate::control::{self, Config, EalLogLevel, Memory, Port};
 use crate::dpdk::{
-    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, Pool, PoolConfig, PoolKind, PortConfig,
+    DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig,
+    PoolKind, PortConfig,
 };
 
 /// Buffers beyond the transmit rings' own.
@@ -14,17 +15,17 @@ const TRANSMIT_IN_MOTION: u32 = 512;
 ///
 /// # Errors
 /// What DPDK says, with the port's name.
-pub(super) fn open(config: &Config) -> Result<Vec<DpdkDevice>, Failure> {
+pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
     let addresses: Vec<DeviceAddress> =
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
     let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
-    let (receive, transmit) = pools(&eal, config)?;
+    let (receive, transmit) = pools(&eal, config, &addresses)?;
     let mut devices = Vec::new();
     for (port, address) in config.ports.iter().zip(&addresses) {
         let (_, queues) = crate::dpdk::Port::open(&eal, address, &port_config(port), &receive, &transmit)?;
         devices.extend(queues);
     }
-    Ok(devices)
+    Ok((eal, devices))
 }
 
 /// How DPDK is started on these cores.
@@ -52,12 +53,12 @@ pub(super) fn eal_config(eal: &control::Eal, cores: &[u16]) -> EalConfig {
 
 /// The endpoint's buffers: what the transmit rings need, and the rest for
 /// receiving. The configuration made sure that both are enough.
-fn pools(eal: &Eal, config: &Config) -> Result<(Pool, Pool), Failure> {
+fn pools(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<(Pool, Pool), Failure> {
     let rings: u32 = config.ports.iter().map(|port| u32::from(port.tx_descriptors)).sum();
     let transmit_buffers = rings + TRANSMIT_IN_MOTION;
     let receive_buffers = config.engine.packet_buffers.saturating_sub(transmit_buffers);
     let receive = PoolConfig { kind: PoolKind::Ordinary, ..PoolConfig::receive("receive", receive_buffers) };
-    let receive = Pool::new(eal, &receive)?;
+    let receive = Pool::new(eal, &receive.for_devices(devices))?;
     Ok((receive, Pool::new(eal, &PoolConfig::transmit("transmit", transmit_buffers))?))
 }
 
@@ -68,6 +69,11 @@ fn port_config(port: &Port) -> PortConfig {
         transmit_descriptors: port.tx_descriptors,
         promiscuous: port.promiscuous,
         mac: port.device_mac(),
+        offload: OffloadRequest {
+            segmentation: port.tso,
+            large_receive: port.lro,
+            ..OffloadRequest::default()
+        },
         ..PortConfig::default()
     }
 }

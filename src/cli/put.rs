@@ -2,9 +2,9 @@
 
 use super::arguments::ConfigFile;
 use super::running::{VerbError, with_endpoint};
-use super::signals::{EndSignals, exit_code};
+use super::signals::EndSignals;
 use super::{Endpoint, StartError};
-use crate::app::{PutOptions, present, put};
+use crate::app::{PutOptions, present, put_until};
 use crate::control::Config;
 use std::path::PathBuf;
 
@@ -41,8 +41,7 @@ async fn put_or_signal<E: Endpoint>(
     let transfer = PutOptions::new(&options.file, &options.url);
     tokio::select! {
         biased;
-        result = put(&connector, &transfer) => Ok(present(&result, options.json)),
+        result = put_until(&connector, &transfer, signals.next()) => Ok(present(&result, options.json)),
         error = endpoint.failed() => Err(VerbError::Failed(error)),
-        signal = signals.next() => Ok(exit_code(signal)),
     }
 }

@@ -25,8 +25,3 @@ impl EndSignals {
         }
     }
 }
-
-/// What shells show for a program that a signal ended.
-pub(super) fn exit_code(signal: i32) -> u8 {
-    u8::try_from(128 + signal).unwrap_or(1)
-}

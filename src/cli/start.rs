@@ -30,8 +30,8 @@ pub struct RunningEndpoint {
 pub fn start_endpoint(config: &Config) -> Result<RunningEndpoint, StartError> {
     let for_thread = config.clone();
     let open = move || {
-        let ports = ports::open(&for_thread)?;
-        Ok(Opened { endpoint: for_thread.endpoint(&ports), ports })
+        let (_, ports) = ports::open(&for_thread)?;
+        Ok(Opened { endpoint: for_thread.endpoint(&ports), ports, resident: None })
     };
     let handle = crate::engine::start(config.engine(), open).map_err(StartError::new)?;
     let attachment = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;

@@ -1,7 +1,9 @@
 //! A wrapper that writes every frame of a device to a capture file.
 
 use crate::base::{Packet, ReceiveMeta, TransmitFrame};
-use crate::device::{Capabilities, Device, DeviceStatistics, Direction, PcapngWriter, Refusal, WriterConfig};
+use crate::device::{
+    Capabilities, Device, DeviceStatistics, Direction, InDevice, PcapngWriter, Refusal, WriterConfig,
+};
 use std::io::{self, Write};
 use std::os::fd::RawFd;
 use std::time::{Duration, SystemTime};
@@ -71,9 +73,7 @@ impl<D: Device> CaptureDevice<D> {
     fn gather<Q: Packet>(&mut self, frame: &TransmitFrame<'_, Q>) {
         self.scratch.clear();
         self.scratch.extend_from_slice(frame.header);
-        for packet in frame.payload {
-            packet.for_each_piece(&mut |piece| self.scratch.extend_from_slice(piece));
-        }
+        frame.payload.for_each_piece(|piece| self.scratch.extend_from_slice(piece));
     }
 }
 
@@ -109,7 +109,7 @@ impl<D: Device> Device for CaptureDevice<D> {
         count
     }
 
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         if self.capture.is_none() {
             return self.inner.transmit(frame);
         }
@@ -147,7 +147,7 @@ impl<D: Device> Device for CaptureDevice<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{HeapPacket, PortIndex, TransmitOffload};
+    use crate::base::{HeapPacket, Payload, PortIndex, TransmitOffload};
     use crate::device::{FrameReader, MemoryConfig, memory_pair};
     use std::sync::{Arc, Mutex};
 
@@ -178,7 +178,9 @@ mod tests {
 
     fn send(device: &mut impl Device, header: &[u8], payload: &[HeapPacket]) {
         let offload = TransmitOffload::default();
-        device.transmit(TransmitFrame { port: PortIndex(0), header, payload, offload }).unwrap();
+        device
+            .transmit(TransmitFrame { port: PortIndex(0), header, payload: Payload::whole(payload), offload })
+            .unwrap();
         device.flush();
     }
 

@@ -6,9 +6,10 @@ mod held;
 pub use dice::{FaultCounts, FaultRates};
 
 use crate::base::{
-    ChecksumState, HeapPacket, Packet, PortIndex, Random, ReceiveMeta, TransmitFrame, TransmitOffload,
+    ChecksumState, HeapPacket, Packet, Payload, PortIndex, Random, ReceiveMeta, TransmitFrame,
+    TransmitOffload,
 };
-use crate::device::{Capabilities, Device, DeviceStatistics, Refusal, Segmentation};
+use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal, Segmentation};
 use dice::{Dice, Fate};
 use held::Held;
 use std::os::fd::RawFd;
@@ -112,7 +113,7 @@ impl<D: Device> FaultDevice<D> {
 
     /// A refusal here is one more loss: the caller was told that the frame went.
     fn send_owned(&mut self, frame: &OwnedFrame) {
-        let payload: &[HeapPacket] = &[];
+        let payload: Payload<'_, HeapPacket> = Payload::EMPTY;
         let OwnedFrame { port, bytes, offload } = frame;
         let frame = TransmitFrame { port: *port, header: bytes, payload, offload: *offload };
         if self.inner.transmit(frame).is_err() {
@@ -166,9 +167,7 @@ fn damage(random: &mut Random, len: usize) -> (usize, u8) {
 
 fn own<Q: Packet>(frame: &TransmitFrame<'_, Q>) -> OwnedFrame {
     let mut bytes = frame.header.to_vec();
-    for packet in frame.payload {
-        packet.for_each_piece(&mut |piece| bytes.extend_from_slice(piece));
-    }
+    frame.payload.for_each_piece(|piece| bytes.extend_from_slice(piece));
     OwnedFrame { port: frame.port, bytes, offload: frame.offload }
 }
 
@@ -213,7 +212,7 @@ impl<D: Device<Packet: Alter>> Device for FaultDevice<D> {
         out.len() - before
     }
 
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         if self.inner.room() == 0 {
             return Err(Refusal::QueueFull);
         }

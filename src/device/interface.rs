@@ -1,8 +1,21 @@
 //! The trait every device implements.
 
-use crate::base::{Outcome, Packet, ReceiveMeta, TransmitFrame};
+use crate::base::{HeapPacket, Outcome, Packet, ReceiveMeta, TransmitFrame};
 use crate::device::{Capabilities, DeviceStatistics};
 use std::os::fd::RawFd;
+
+/// Packets that may lie where a device of packets `D` can read them: then it
+/// sends them by reference instead of copying them.
+pub trait InDevice<D>: Packet {
+    /// The packet as one of the device's own.
+    fn in_device(&self) -> Option<&D>;
+}
+
+impl<D> InDevice<D> for HeapPacket {
+    fn in_device(&self) -> Option<&D> {
+        None
+    }
+}
 
 /// One receive and one transmit queue of one port.
 ///
@@ -35,7 +48,7 @@ pub trait Device {
     ///
     /// # Errors
     /// Why the frame was not taken; nothing of it is kept.
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal>;
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal>;
 
     /// How many frames [`transmit`](Self::transmit) takes now.
     fn room(&self) -> usize;

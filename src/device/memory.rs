@@ -1,9 +1,9 @@
 //! Two devices joined by a wire in memory.
 
 use crate::base::{
-    ChecksumState, HeapPacket, Packet, PortIndex, ReceiveMeta, TransmitFrame, TransmitOffload,
+    ChecksumState, HeapPacket, Payload, PortIndex, ReceiveMeta, TransmitFrame, TransmitOffload,
 };
-use crate::device::{Capabilities, Device, DeviceStatistics, Forward, Refusal};
+use crate::device::{Capabilities, Device, DeviceStatistics, Forward, InDevice, Refusal};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -159,14 +159,12 @@ impl Device for MemoryDevice {
         count
     }
 
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         if self.room() == 0 {
             return Err(Refusal::QueueFull);
         }
         let mut bytes = frame.header.to_vec();
-        for packet in frame.payload {
-            packet.for_each_piece(&mut |piece| bytes.extend_from_slice(piece));
-        }
+        frame.payload.for_each_piece(|piece| bytes.extend_from_slice(piece));
         if bytes.len() > self.capabilities.max_frame_bytes as usize {
             return Err(Refusal::TooLong);
         }
@@ -227,7 +225,7 @@ impl Forward for MemoryDevice {
         self.transmit(TransmitFrame {
             port: PortIndex(0),
             header: packet.as_slice(),
-            payload: &[] as &[HeapPacket],
+            payload: Payload::<HeapPacket>::EMPTY,
             offload,
         })
     }

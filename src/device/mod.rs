@@ -20,7 +20,7 @@ pub use capabilities::{Capabilities, Segmentation};
 pub use capture::CaptureDevice;
 pub use fault::{Alter, FaultConfig, FaultCounts, FaultDevice, FaultRates};
 pub use forward::Forward;
-pub use interface::{Device, Refusal};
+pub use interface::{Device, InDevice, Refusal};
 pub use memory::{MemoryConfig, MemoryDevice, memory_pair};
 pub use pcap::{CapturedFrame, Direction, FrameReader, PcapError, PcapngWriter, WriterConfig};
 pub use replay::ReplayDevice;

@@ -1,8 +1,9 @@
 //! A device whose received frames come from a capture file.
 
-use crate::base::{HeapPacket, Packet, ReceiveMeta, TransmitFrame};
+use crate::base::{HeapPacket, ReceiveMeta, TransmitFrame};
 use crate::device::{
-    Capabilities, CapturedFrame, Device, DeviceStatistics, Direction, FrameReader, PcapError, Refusal,
+    Capabilities, CapturedFrame, Device, DeviceStatistics, Direction, FrameReader, InDevice, PcapError,
+    Refusal,
 };
 use std::collections::VecDeque;
 use std::io::Read;
@@ -80,14 +81,12 @@ impl Device for ReplayDevice {
         count
     }
 
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         if self.room() == 0 {
             return Err(Refusal::QueueFull);
         }
         let mut bytes = frame.header.to_vec();
-        for packet in frame.payload {
-            packet.for_each_piece(&mut |piece| bytes.extend_from_slice(piece));
-        }
+        frame.payload.for_each_piece(|piece| bytes.extend_from_slice(piece));
         if bytes.len() > self.capabilities.max_frame_bytes as usize {
             return Err(Refusal::TooLong);
         }
@@ -117,7 +116,7 @@ impl Device for ReplayDevice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{PortIndex, TransmitOffload};
+    use crate::base::{Payload, PortIndex, TransmitOffload};
     use crate::device::{PcapngWriter, WriterConfig};
     use std::time::Duration;
 
@@ -135,7 +134,14 @@ mod tests {
         assert_eq!((got[0].0.as_slice(), device.remaining()), (b"in".as_slice(), 0));
         let offload = TransmitOffload::default();
         let payload = &[HeapPacket::new(b"er")];
-        device.transmit(TransmitFrame { port: PortIndex(0), header: b"answ", payload, offload }).unwrap();
+        device
+            .transmit(TransmitFrame {
+                port: PortIndex(0),
+                header: b"answ",
+                payload: Payload::whole(payload),
+                offload,
+            })
+            .unwrap();
         assert_eq!(device.take_sent(), [b"answer"]);
         assert!(ReplayDevice::load(b"not a capture".as_slice(), [2; 6], 1500).is_err());
     }

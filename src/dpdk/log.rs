@@ -16,12 +16,23 @@ const LINES_PER_SECOND: u32 = 50;
 /// that repeats the one before it is published no more often than this.
 const REPEAT: Duration = Duration::from_secs(30);
 const LINE_LIMIT_BYTES: usize = 512;
+/// What drivers call an error although nothing is lost by it: net_tap looks for
+/// what its flow rules would need, which nobody asks for, and for secondary
+/// processes, which there are none of.
+const NO_ERRORS: [&str; 5] = [
+    "tap_nl_dump_ext_ack(): Specified qdisc kind is unknown",
+    "qdisc_create_multiq(): Could not add multiq qdisc",
+    "failed to create multiq qdisc.",
+    "Disabling rte flow support",
+    "tap_mp_req_on_rxtx(): Failed to send start req to secondary",
+];
 
 /// The levels of rte_log.h that this room tells apart.
 const ERROR: u32 = 4;
 const WARNING: u32 = 5;
 const NOTICE: u32 = 6;
 const INFO: u32 = 7;
+const DEBUG: u32 = 8;
 
 #[derive(Debug)]
 struct Log {
@@ -60,6 +71,7 @@ unsafe extern "C" fn receive_line(level: u32, text: *const c_char, len: usize) {
     let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), len.min(LINE_LIMIT_BYTES)) };
     let text = String::from_utf8_lossy(bytes);
     let line = text.trim();
+    let level = if NO_ERRORS.iter().any(|harmless| line.contains(harmless)) { DEBUG } else { level };
     if !line.is_empty() && lock(|log| log.admit(level, line, Instant::now())) {
         publish(level, line);
     }

@@ -2,7 +2,7 @@
 
 use super::ffi;
 use crate::base::Packet;
-use crate::device::Alter;
+use crate::device::{Alter, InDevice};
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -127,6 +127,46 @@ impl Mbuf {
                 return;
             }
         }
+    }
+}
+
+/// Where bytes lie in a buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// The buffer, which the packet holds a reference of.
+    pub(super) buffer: NonNull<ffi::rte_mbuf>,
+    pub(super) data: *const u8,
+    pub(super) len: u32,
+}
+
+impl Mbuf {
+    /// Calls `visit` with where `bytes` of the window lie, from `offset` on.
+    pub(super) fn for_each_part(&self, offset: usize, bytes: usize, mut visit: impl FnMut(Part)) {
+        let (mut skip, mut left) = (offset as u32, bytes as u32);
+        let (mut buffer, mut data) = (self.segment, self.data);
+        let (mut len, mut behind) = (self.head_len, self.len - self.head_len);
+        loop {
+            let start = skip.min(len);
+            let take = (len - start).min(left);
+            if take > 0 {
+                visit(Part { buffer, data: data.wrapping_add(start as usize), len: take });
+            }
+            skip -= start;
+            left -= take;
+            if left == 0 || behind == 0 {
+                return;
+            }
+            let Some(next) = NonNull::new(segment_of(buffer).next) else { return };
+            let segment = segment_of(next);
+            (buffer, data, len) = (next, segment.data, segment.len.min(behind));
+            behind -= len;
+        }
+    }
+}
+
+impl InDevice<Self> for Mbuf {
+    fn in_device(&self) -> Option<&Self> {
+        Some(self)
     }
 }
 

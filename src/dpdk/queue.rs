@@ -8,8 +8,8 @@ use super::port::Shared;
 use super::tap::TapLink;
 use super::wake::Wake;
 use super::{Mbuf, ffi};
-use crate::base::{ChecksumState, Packet, ReceiveMeta, TransmitFrame};
-use crate::device::{Capabilities, Device, DeviceStatistics, Refusal};
+use crate::base::{ChecksumState, ReceiveMeta, TransmitFrame};
+use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
 use pending::Pending;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -136,7 +136,7 @@ impl Device for DpdkDevice {
         count
     }
 
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         if self.pending.room() == 0 {
             return Err(Refusal::QueueFull);
         }

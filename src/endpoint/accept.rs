@@ -1,15 +1,20 @@
 //! Connections and subflows that others open.
 
 use super::Endpoint;
+use super::config::SUPER_SEGMENT_MOST;
 use super::demux::Owner;
 use super::listener::Admission;
 use super::route::route;
 use super::segment::Stranger;
+use super::segmentation::CUTS_MOST;
 use super::slot::Standing;
 use crate::base::{Context, FourTuple, ListenerId, Outcome, Packet, SeqNumber, Token};
 use crate::mptcp::{Connection, Path};
 use crate::tcp;
 use crate::wire::{ResetReason, Tcp};
+
+/// Bytes of IPv6 and TCP header with every option.
+const HEADERS_MOST: usize = 40 + 60;
 
 impl<P: Packet> Endpoint<P> {
     /// A SYN for a listener.
@@ -99,11 +104,12 @@ impl<P: Packet> Endpoint<P> {
         let (source, destination) = (tuple.local.ip(), tuple.remote.ip());
         let route = route(&self.ports, source, destination)?;
         let port = &self.port(route.port)?.config;
-        Some(Path {
-            tuple,
-            port: route.port,
-            mtu: self.path_mtus.of(cx.now, destination, port.mtu),
-            super_segment_bytes: port.super_segment_bytes,
-        })
+        let mtu = self.path_mtus.of(cx.now, destination, port.mtu);
+        let super_segment_bytes = match port.super_segment_bytes {
+            // Cut here.
+            0 => (CUTS_MOST * (usize::from(mtu).saturating_sub(HEADERS_MOST))).min(SUPER_SEGMENT_MOST),
+            bytes => bytes,
+        };
+        Some(Path { tuple, port: route.port, mtu, super_segment_bytes })
     }
 }

@@ -259,7 +259,7 @@ const MTU_LEAST_V4: u16 = 552;
 /// RFC 8200 §5.
 pub(super) const MTU_LEAST_V6: u16 = 1280;
 /// The IP length field, less the largest headers.
-const SUPER_SEGMENT_MOST: usize = 65_535 - 100;
+pub(super) const SUPER_SEGMENT_MOST: usize = 65_535 - 100;
 
 impl EndpointConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {

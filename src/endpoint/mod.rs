@@ -37,6 +37,7 @@ mod port;
 mod receive;
 mod route;
 mod segment;
+mod segmentation;
 mod send;
 mod settle;
 mod slot;

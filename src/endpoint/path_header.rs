@@ -2,6 +2,7 @@
 
 use super::PortConfig;
 use super::output::HEADER_BYTES_MOST;
+use super::segmentation::Cut;
 use crate::base::{FourTuple, Packet, TransmitOffload};
 use crate::tcp::OutgoingSegment;
 use crate::wire::{
@@ -93,12 +94,14 @@ impl PathHeader {
         }
     }
 
-    /// Writes all headers of `segment`, addressed to `mac`. Returns their bytes
-    /// and what the port fills in. `None`: the packet would be too long for IP.
+    /// Writes all headers of the frame that carries `cut` of `segment`, addressed
+    /// to `mac`. Returns their bytes and what the port fills in. `None`: the
+    /// packet would be too long for IP.
     pub(super) fn write<P: Packet>(
         &self,
         mac: MacAddress,
         segment: &OutgoingSegment<P>,
+        cut: &Cut<'_, P>,
         out: &mut HeaderBuffer,
     ) -> Option<(usize, TransmitOffload)> {
         let (l2_bytes, l3_bytes) = (usize::from(self.l2_bytes), usize::from(self.l3_bytes));
@@ -115,12 +118,12 @@ impl PathHeader {
             l4_bytes: l4_bytes as u8,
             ipv6: self.is_ipv6(),
         };
-        if usize::from(segment.segment_bytes) >= segment.payload_bytes {
+        if usize::from(segment.segment_bytes) >= cut.payload.len() {
             offload.segment_bytes = 0;
         }
-        let upper_bytes = u16::try_from(l4_bytes + segment.payload_bytes).ok()?;
+        let upper_bytes = u16::try_from(l4_bytes + cut.payload.len()).ok()?;
         self.write_length(upper_bytes, offload.ip_checksum, &mut out[l2_bytes..lower_bytes])?;
-        self.write_tcp(segment, upper_bytes, &offload, &mut out[lower_bytes..]);
+        self.write_tcp(segment, cut, upper_bytes, &offload, &mut out[lower_bytes..]);
         Some((lower_bytes + l4_bytes, offload))
     }
 
@@ -147,12 +150,13 @@ impl PathHeader {
     fn write_tcp<P: Packet>(
         &self,
         segment: &OutgoingSegment<P>,
+        cut: &Cut<'_, P>,
         upper_bytes: u16,
         offload: &TransmitOffload,
         out: &mut [u8],
     ) {
         let l4_bytes =
-            tcp_header(self.source_port, self.destination_port, segment).emit(&segment.options, out);
+            tcp_header(self.source_port, self.destination_port, segment, cut).emit(&segment.options, out);
         let mut sum = self.pseudo_sum;
         // A port that cuts adds the length of each piece itself.
         if offload.segment_bytes == 0 {
@@ -162,22 +166,25 @@ impl PathHeader {
             sum.sum()
         } else {
             sum.add(&out[..l4_bytes]);
-            for piece in &segment.payload {
-                piece.for_each_piece(&mut |bytes| sum.add(bytes));
-            }
+            cut.payload.for_each_piece(|bytes| sum.add(bytes));
             sum.finish()
         };
         out[Tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
     }
 }
 
-fn tcp_header<P>(source_port: u16, destination_port: u16, segment: &OutgoingSegment<P>) -> Tcp {
+fn tcp_header<P>(
+    source_port: u16,
+    destination_port: u16,
+    segment: &OutgoingSegment<P>,
+    cut: &Cut<'_, P>,
+) -> Tcp {
     Tcp {
         source_port,
         destination_port,
-        sequence: segment.sequence,
+        sequence: cut.sequence,
         acknowledgement: segment.acknowledgement,
-        flags: segment.flags,
+        flags: cut.flags,
         window: segment.window,
         urgent: 0,
         options: TcpOptions::default(),

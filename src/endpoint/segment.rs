@@ -117,7 +117,9 @@ impl<P: Packet> Endpoint<P> {
         let mut options = OptionBytes::new();
         if let Some(reason) = reason {
             cx.count(Outcome::MpResetTx);
-            MptcpOption::Reset { transient: false, reason }.emit(&mut options);
+            // What is refused for want of room may be tried again (§3.6, T flag).
+            let transient = matches!(reason, ResetReason::Resources | ResetReason::Prohibited);
+            MptcpOption::Reset { transient, reason }.emit(&mut options);
         }
         let header = Tcp {
             source_port: stranger.tuple.local.port(),

@@ -3,9 +3,15 @@
 use super::Endpoint;
 use super::neighbour::Lookup;
 use super::output::{HeaderBytes, QueuedFrame, SegmentOf};
+use super::path_header::HeaderBuffer;
+use super::port::Port;
+use super::segmentation::{Cut, Cuts};
+use super::slot::Way;
 use crate::base::{
-    ConnectionId, Context, FrameSink, Outcome, Packet, PortIndex, PortSet, SubflowId, TransmitFrame,
+    ConnectionId, Context, FrameSink, Outcome, Packet, Payload, PortIndex, PortSet, SubflowId, TransmitFrame,
+    TransmitOffload,
 };
+use crate::tcp::OutgoingSegment;
 use crate::wire::MacAddress;
 
 /// Segments of one connection before it is the next one's turn.
@@ -48,7 +54,7 @@ impl<P: Packet> Endpoint<P> {
                 let frame = TransmitFrame {
                     port: port.index,
                     header: &frame.header,
-                    payload: &frame.payload,
+                    payload: Payload::whole(&frame.payload),
                     offload: frame.offload,
                 };
                 port.statistics.count_sent(&frame);
@@ -81,7 +87,8 @@ impl<P: Packet> Endpoint<P> {
         let mut writable = PortSet::EMPTY;
         for port in &self.ports {
             // What a port without link gets is lost, and does not wait.
-            if !port.link_up || sink.room(port.index) > 0 {
+            // What was cut off for lack of room goes first.
+            if !port.link_up || (sink.room(port.index) > 0 && port.output.is_empty()) {
                 writable.insert(port.index);
             }
         }
@@ -106,8 +113,8 @@ impl<P: Packet> Endpoint<P> {
                 return if blocked { Turn::Blocked } else { Turn::Done };
             };
             if let Some(port) = self.send_segment_of(cx, id, subflow, sink)
-                && sink.room(port) == 0
                 && self.ports[usize::from(port.0)].link_up
+                && (sink.room(port) == 0 || !self.ports[usize::from(port.0)].output.is_empty())
             {
                 writable.remove(port);
             }
@@ -129,38 +136,43 @@ impl<P: Packet> Endpoint<P> {
             cx.count(Outcome::NoRoute);
             return None;
         };
-        let index = usize::from(way.port.0);
-        let port = &mut self.ports[index];
+        let port_index = way.port;
+        let port = &mut self.ports[usize::from(port_index.0)];
         if !port.link_up {
             port.statistics.frames_dropped += 1;
             cx.count(Outcome::LinkDown);
-            return Some(way.port);
+            return Some(port_index);
         }
         let source = way.tuple.local.ip();
-        let lookup = port.neighbours.lookup(cx.now, &mut way.neighbour, way.next_hop, source);
-        let mac = match lookup {
-            Lookup::Found(mac) => mac,
-            _ => MacAddress::default(),
-        };
-        let port_index = way.port;
-        let Some((header_bytes, offload)) = way.header.write(mac, &self.segment, &mut self.header) else {
-            cx.count(Outcome::TransmitQueueFull);
-            return Some(port_index);
-        };
-        if let Lookup::Found(_) = lookup {
-            let header = &self.header[..header_bytes];
-            let frame = TransmitFrame { port: port_index, header, payload: &self.segment.payload, offload };
-            port.statistics.count_sent(&frame);
-            sink.send(frame);
-        } else {
-            let header = self.header[..header_bytes].iter().copied().collect::<HeaderBytes>();
-            let payload = self.segment.payload.drain(..).collect();
-            let sequence = self.segment.sequence;
-            let segment = Some(SegmentOf { connection: id, subflow, sequence });
-            self.dispatch(cx, index, lookup, QueuedFrame { header, payload, offload, segment });
+        match port.neighbours.lookup(cx.now, &mut way.neighbour, way.next_hop, source) {
+            Lookup::Found(mac) => send_cuts(cx, port, way, mac, &self.segment, &mut self.header, sink),
+            lookup => self.park_segment(cx, id, subflow, lookup),
         }
-        self.solicit(cx, index);
+        self.solicit(cx, usize::from(port_index.0));
         Some(port_index)
+    }
+
+    /// The neighbour's address is not known (yet): the frames of `self.segment`
+    /// wait for it, or go.
+    fn park_segment(&mut self, cx: &mut Context<'_>, id: ConnectionId, subflow: SubflowId, lookup: Lookup) {
+        let Some(way) = self.connections.get_mut(id.index, id.generation).and_then(|slot| slot.way(subflow))
+        else {
+            return;
+        };
+        let index = usize::from(way.port.0);
+        let segment = Some(SegmentOf { connection: id, subflow, sequence: self.segment.sequence });
+        let mut frames = Vec::new();
+        for cut in Cuts::new(&self.segment, self.ports[index].cuts()) {
+            match way.header.write(MacAddress::default(), &self.segment, &cut, &mut self.header) {
+                Some((bytes, offload)) => {
+                    frames.push(queued(&self.header[..bytes], &cut, offload, segment));
+                }
+                None => cx.count(Outcome::TransmitQueueFull),
+            }
+        }
+        for frame in frames {
+            self.dispatch(cx, index, lookup, frame);
+        }
     }
 
     /// A connection's deadlines changed by its sending.
@@ -174,9 +186,55 @@ impl<P: Packet> Endpoint<P> {
     }
 }
 
+/// Hands the frames of a segment to the port; those that find no room wait.
+fn send_cuts<P: Packet>(
+    cx: &mut Context<'_>,
+    port: &mut Port<P>,
+    way: &Way,
+    mac: MacAddress,
+    segment: &OutgoingSegment<P>,
+    buffer: &mut HeaderBuffer,
+    sink: &mut impl FrameSink<P>,
+) {
+    for cut in Cuts::new(segment, port.cuts()) {
+        let Some((header_bytes, offload)) = way.header.write(mac, segment, &cut, buffer) else {
+            cx.count(Outcome::TransmitQueueFull);
+            continue;
+        };
+        let header = &buffer[..header_bytes];
+        if sink.room(port.index) > 0 {
+            let frame = TransmitFrame { port: port.index, header, payload: cut.payload, offload };
+            port.statistics.count_sent(&frame);
+            sink.send(frame);
+        } else if !port.output.push(queued(header, &cut, offload, None)) {
+            port.statistics.frames_dropped += 1;
+            cx.count(Outcome::TransmitQueueFull);
+        }
+    }
+}
+
+/// A frame that waits holds its bytes by references of its own.
+fn queued<P: Packet>(
+    header: &[u8],
+    cut: &Cut<'_, P>,
+    offload: TransmitOffload,
+    segment: Option<SegmentOf>,
+) -> QueuedFrame<P> {
+    let mut payload = Vec::new();
+    cut.payload.for_each_packet(|packet, offset, bytes| payload.push(packet.slice(offset, bytes)));
+    QueuedFrame { header: header.iter().copied().collect::<HeaderBytes>(), payload, offload, segment }
+}
+
+impl<P> Port<P> {
+    /// Whether the port itself cuts segments.
+    const fn cuts(&self) -> bool {
+        self.config.super_segment_bytes > 0
+    }
+}
+
 impl super::PortStatistics {
     fn count_sent<P: Packet>(&mut self, frame: &TransmitFrame<'_, P>) {
         self.frames_sent += 1;
-        self.bytes_sent += (frame.header.len() + frame.payload.iter().map(Packet::len).sum::<usize>()) as u64;
+        self.bytes_sent += (frame.header.len() + frame.payload.len()) as u64;
     }
 }

@@ -58,6 +58,15 @@ impl<P: Packet> Endpoint<P> {
         }
     }
 
+    /// Bytes written that the peer has not acknowledged; 0 for a connection that
+    /// is gone.
+    pub fn send_buffered(&self, id: ConnectionId) -> usize {
+        match self.slot(id).map(|slot| &slot.body) {
+            Some(Body::Live(connection)) => connection.send_buffered(),
+            _ => 0,
+        }
+    }
+
     /// Appends to the stream.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::gauge::Share;
 use crate::base::{HeapPacket, Packet};
+use crate::device::InDevice;
 use crate::shm::ArenaSlice;
 
 /// Bytes by reference, wherever they lie.
@@ -13,6 +14,17 @@ pub enum Bytes<D> {
     Heap(HeapPacket, Share),
     /// What a client wrote into its transmit arena.
     Arena(ArenaSlice),
+    /// What a program inside the engine holds in a device's buffer to send it.
+    Resident(D),
+}
+
+impl<D: Packet> InDevice<D> for Bytes<D> {
+    fn in_device(&self) -> Option<&D> {
+        match self {
+            Self::Device(packet, _) | Self::Resident(packet) => Some(packet),
+            Self::Heap(..) | Self::Arena(_) => None,
+        }
+    }
 }
 
 impl<D: Packet> Packet for Bytes<D> {
@@ -21,6 +33,7 @@ impl<D: Packet> Packet for Bytes<D> {
             Self::Device(packet, _) => packet.len(),
             Self::Heap(packet, _) => packet.len(),
             Self::Arena(slice) => slice.len(),
+            Self::Resident(packet) => packet.len(),
         }
     }
 
@@ -29,6 +42,7 @@ impl<D: Packet> Packet for Bytes<D> {
             Self::Device(packet, _) => packet.head(),
             Self::Heap(packet, _) => packet.head(),
             Self::Arena(slice) => slice.head(),
+            Self::Resident(packet) => packet.head(),
         }
     }
 
@@ -37,6 +51,7 @@ impl<D: Packet> Packet for Bytes<D> {
             Self::Device(packet, _) => packet.for_each_piece(visit),
             Self::Heap(packet, _) => packet.for_each_piece(visit),
             Self::Arena(slice) => slice.for_each_piece(visit),
+            Self::Resident(packet) => packet.for_each_piece(visit),
         }
     }
 
@@ -45,6 +60,7 @@ impl<D: Packet> Packet for Bytes<D> {
             Self::Device(packet, share) => Self::Device(packet.share(), share.clone()),
             Self::Heap(packet, share) => Self::Heap(packet.share(), share.clone()),
             Self::Arena(slice) => Self::Arena(slice.share()),
+            Self::Resident(packet) => Self::Resident(packet.share()),
         }
     }
 
@@ -53,6 +69,7 @@ impl<D: Packet> Packet for Bytes<D> {
             Self::Device(packet, _) => packet.trim_front(count),
             Self::Heap(packet, _) => packet.trim_front(count),
             Self::Arena(slice) => slice.trim_front(count),
+            Self::Resident(packet) => packet.trim_front(count),
         }
     }
 
@@ -61,6 +78,7 @@ impl<D: Packet> Packet for Bytes<D> {
             Self::Device(packet, _) => packet.truncate(len),
             Self::Heap(packet, _) => packet.truncate(len),
             Self::Arena(slice) => slice.truncate(len),
+            Self::Resident(packet) => packet.truncate(len),
         }
     }
 }

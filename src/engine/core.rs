@@ -7,7 +7,7 @@ use super::ports::Ports;
 use super::signal::Signal;
 use super::start::Arrival;
 use super::world::World;
-use super::{Report, Settings, StartError};
+use super::{Report, Resident, Settings, StartError};
 use crate::base::{Counters, Instant, Random};
 use crate::device::Device;
 use crate::endpoint::EndpointConfig;
@@ -73,6 +73,11 @@ impl<D: Device> Engine<D> {
         })
     }
 
+    /// Lets a program run inside the engine.
+    pub fn house(&mut self, resident: Box<dyn Resident<D::Packet>>) {
+        self.host.resident = Some(resident);
+    }
+
     /// Serves one more client. A slot that is one too many is dropped, by which
     /// the client hears that it has no engine.
     pub fn add_client(&mut self, slot: ClientSlot) {
@@ -96,6 +101,7 @@ impl<D: Device> Engine<D> {
         host.remove_gone(server);
         host.endpoint.handle_timeouts(&mut host.world.cx());
         work += host.take_events(server);
+        work += usize::from(host.turn_resident());
         work += host.deliver(server);
         host.endpoint.poll_transmit(&mut host.world.cx(), ports);
         work += ports.flush();

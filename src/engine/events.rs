@@ -22,6 +22,11 @@ impl<D: Packet> Host<D> {
     }
 
     fn take_event(&mut self, server: &mut Server, event: Event) {
+        if let Some(resident) = &mut self.resident
+            && resident.take_event(&mut self.world.cx(), &mut self.endpoint, &event)
+        {
+            return;
+        }
         match event {
             Event::Accepted { listener, connection } => self.welcome(server, listener, connection),
             Event::Connected(id) => self.tell_connected(server, id),

@@ -1,9 +1,9 @@
 //! One core's endpoint and what its clients have of it.
 
-use super::Bytes;
 use super::connections::{Connections, Stage};
 use super::waiting::Listeners;
 use super::world::World;
+use super::{Bytes, Resident};
 use crate::base::{ConnectionId, Context, ListenerId, Outcome, Packet};
 use crate::endpoint::{CloseReason, ConfigError, Endpoint, EndpointConfig};
 use crate::shm::{ClientId, Reason, Server};
@@ -17,6 +17,8 @@ pub(super) struct Host<D> {
     pub(super) endpoint: Endpoint<Bytes<D>>,
     /// MPTCP is spoken, on every connection.
     pub(super) mptcp_enabled: bool,
+    /// A program inside the engine.
+    pub(super) resident: Option<Box<dyn Resident<D>>>,
 }
 
 impl<D: Packet> Host<D> {
@@ -26,7 +28,14 @@ impl<D: Packet> Host<D> {
         let mptcp_enabled = config.mptcp.enabled;
         let endpoint = Endpoint::new(config, &mut world.cx())?;
         let (connections, listeners) = (Connections::new(), Listeners::new());
-        Ok(Self { world, connections, listeners, endpoint, mptcp_enabled })
+        Ok(Self { world, connections, listeners, endpoint, mptcp_enabled, resident: None })
+    }
+
+    /// Gives the program inside the engine its turn. Returns whether it did
+    /// anything.
+    pub(super) fn turn_resident(&mut self) -> bool {
+        let Some(resident) = &mut self.resident else { return false };
+        resident.turn(&mut self.world.cx(), &mut self.endpoint)
     }
 
     /// Ends whatever belongs to clients that are gone, or that broke the

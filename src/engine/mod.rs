@@ -6,8 +6,8 @@
 //! # A turn
 //!
 //! A burst of frames from each port goes into the endpoint; a batch of each
-//! client's requests becomes verbs; what is due is done; the endpoint's events
-//! become completions; received bytes are copied to clients that have room;
+//! client's requests becomes verbs; what is due is done; a program inside the
+//! engine has its turn; the endpoint's events become completions; received bytes are copied to clients that have room;
 //! what there is to send goes to the ports, as far as they have room; ports are
 //! flushed and clients woken. Every portion is bounded, so that neither a
 //! stranger nor a client can keep the others waiting.
@@ -40,6 +40,7 @@ mod intake;
 mod poll;
 mod ports;
 mod requests;
+mod resident;
 mod run;
 mod settings;
 mod signal;
@@ -54,6 +55,7 @@ pub use self::core::Engine;
 pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};
 pub use bytes::Bytes;
 pub use gauge::Share;
+pub use resident::Resident;
 pub use settings::Settings;
 pub use start::{
     AttachError, EndpointHandle, EngineConfig, EngineDied, Opened, Report, StartError, StopHandle, start,

@@ -64,6 +64,9 @@ impl<D: Device> Engine<D> {
         if let Some(deadline) = self.host.endpoint.poll_deadline() {
             wake = wake.min(deadline);
         }
+        if let Some(deadline) = self.host.resident.as_ref().and_then(|resident| resident.deadline()) {
+            wake = wake.min(deadline);
+        }
         if self.ports.needs_polling() {
             wake = wake.min(now + self.settings.poll_interval);
         }

@@ -1,7 +1,7 @@
 //! An engine on a thread of its own.
 
 use super::signal::Signal;
-use super::{Engine, Settings};
+use super::{Engine, Resident, Settings};
 use crate::base::Counters;
 use crate::device::{Device, DeviceStatistics};
 use crate::endpoint::{ConfigError, EndpointConfig};
@@ -25,11 +25,13 @@ pub struct EngineConfig {
 /// What an engine works on. Made on the engine's thread: ports and
 /// configurations may stay with the thread that made them.
 #[derive(Debug)]
-pub struct Opened<D> {
+pub struct Opened<D: Device> {
     /// The ports, in the order of `endpoint.ports`.
     pub ports: Vec<D>,
     /// The endpoint over them.
     pub endpoint: EndpointConfig,
+    /// A program that runs inside the engine.
+    pub resident: Option<Box<dyn Resident<D::Packet>>>,
 }
 
 /// Why an engine does not start.
@@ -177,8 +179,12 @@ where
     F: FnOnce() -> Result<Opened<D>, Box<dyn Error + Send + Sync>>,
 {
     config.core.map_or(Ok(()), pin)?;
-    let Opened { ports, endpoint } = open().map_err(StartError::Open)?;
-    Engine::new(config.settings, endpoint, ports)
+    let Opened { ports, endpoint, resident } = open().map_err(StartError::Open)?;
+    let mut engine = Engine::new(config.settings, endpoint, ports)?;
+    if let Some(resident) = resident {
+        engine.house(resident);
+    }
+    Ok(engine)
 }
 
 /// Keeps this thread on one CPU.

@@ -1,18 +1,18 @@
 //! The addresses of both sides: what the peer announced, what was tried
 //! (RFC 8684 §3.4).
 
+use super::attempts::Attempts;
 use super::config::Config;
 use super::connection::{Connection, Core};
 use super::key::add_address_is_genuine;
-use crate::base::{AddressId, Context, FourTuple, Outcome, Packet, PortIndex};
-use crate::wire::{AddAddress, AddressIds};
+use super::subflow::ResetSignal;
+use crate::base::{AddressId, Context, FourTuple, Outcome, Packet, PortIndex, SubflowId};
+use crate::wire::{AddAddress, AddressIds, ResetReason};
 use arrayvec::ArrayVec;
 use std::net::{IpAddr, SocketAddr};
 
 /// Addresses of a peer that can be remembered, whatever the configuration.
 const REMOTE_MAX: usize = 16;
-/// Pairs of addresses that can be remembered as tried.
-const ATTEMPTS_MAX: usize = 64;
 
 /// An address that the peer announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,27 +21,33 @@ pub(super) struct RemoteAddress {
     pub(super) address: SocketAddr,
 }
 
+/// Whether joins may go to the peer's initial address and port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InitialRemote {
+    Open,
+    /// The peer removed it: not until it is announced anew (§3.4.2).
+    Removed,
+    /// The peer takes none there, ever: the C flag (§3.1).
+    Barred,
+}
+
 /// What a connection knows of addresses.
 #[derive(Debug)]
 pub(super) struct Addresses {
     initial: FourTuple,
-    /// The peer does not take joins to its initial address and port (C flag).
-    initial_remote_forbidden: bool,
+    initial_remote: InitialRemote,
     remote: ArrayVec<RemoteAddress, REMOTE_MAX>,
-    /// Pairs that have, or had, a subflow, or were refused: not tried again
-    /// (RFC 8684 §3.4.1, §3.9.3) until the link comes back or the address is
-    /// announced anew.
-    attempts: Vec<(IpAddr, SocketAddr)>,
+    /// Ids of ours that were withdrawn: a set.
+    withdrawn: [u64; 4],
+    pub(super) attempts: Attempts,
 }
 
 impl Addresses {
     pub(super) fn new(initial: FourTuple) -> Self {
-        Self {
-            initial,
-            initial_remote_forbidden: false,
-            remote: ArrayVec::new(),
-            attempts: vec![(initial.local.ip(), initial.remote)],
-        }
+        let mut attempts = Attempts::new();
+        attempts.remember(initial.local.ip(), initial.remote);
+        let initial_remote = InitialRemote::Open;
+        Self { initial, initial_remote, remote: ArrayVec::new(), withdrawn: [0; 4], attempts }
     }
 
     /// The first subflow's ends, also after it is gone.
@@ -50,67 +56,70 @@ impl Addresses {
     }
 
     pub(super) const fn forbid_initial_remote(&mut self) {
-        self.initial_remote_forbidden = true;
+        self.initial_remote = InitialRemote::Barred;
     }
 
     /// Where joins may be sent to.
     pub(super) fn join_targets(&self) -> impl Iterator<Item = RemoteAddress> + '_ {
         let initial = RemoteAddress { id: AddressId(0), address: self.initial.remote };
-        let initial = (!self.initial_remote_forbidden).then_some(initial);
+        let initial = (self.initial_remote == InitialRemote::Open).then_some(initial);
         initial.into_iter().chain(self.remote.iter().copied())
-    }
-
-    /// Whether a pair was tried.
-    pub(super) fn is_tried(&self, local: IpAddr, remote: SocketAddr) -> bool {
-        self.attempts.contains(&(local, remote))
-    }
-
-    /// Remembers a pair as tried.
-    pub(super) fn tried(&mut self, local: IpAddr, remote: SocketAddr) {
-        if !self.is_tried(local, remote) && self.attempts.len() < ATTEMPTS_MAX {
-            self.attempts.push((local, remote));
-        }
-    }
-
-    /// A subflow exists between these.
-    pub(super) fn opened(&mut self, tuple: FourTuple) {
-        self.tried(tuple.local.ip(), tuple.remote);
     }
 
     /// A port has its link again: its addresses get another chance.
     pub(super) fn forget_attempts(&mut self, port: PortIndex, config: &Config) {
-        let on_port = |address: IpAddr| {
+        self.attempts.forget_local(|address| {
             config.addresses.iter().any(|ours| ours.address == address && ours.port == port)
-        };
-        self.attempts.retain(|(local, _)| !on_port(*local));
+        });
     }
 
-    /// Every path is dead: each pair of addresses may be tried again.
-    pub(super) fn forget_dead(&mut self) {
-        self.attempts.clear();
+    /// Whether an id of ours was withdrawn.
+    pub(super) const fn is_withdrawn(&self, id: AddressId) -> bool {
+        self.withdrawn[(id.0 / 64) as usize] & (1 << (id.0 % 64)) != 0
     }
 
-    /// Takes an announcement; `false` if it is known or cannot be kept.
+    const fn withdraw(&mut self, id: AddressId) {
+        self.withdrawn[(id.0 / 64) as usize] |= 1 << (id.0 % 64);
+    }
+
+    /// Takes an announcement; `false` if it contradicts what is known, or
+    /// cannot be kept. One that is repeated is a new chance for joins (§3.4.1).
     fn learn(&mut self, new: RemoteAddress, limit: usize) -> bool {
-        if let Some(known) = self.remote.iter().find(|known| known.id == new.id) {
-            // An id stands for one address until it is removed (§3.4.1).
-            return known.address.ip() == new.address.ip() && known.address.port() != new.address.port();
-        }
-        let known_address = self.remote.iter().any(|known| known.address == new.address);
-        let is_initial = new.address == self.initial.remote && !self.initial_remote_forbidden;
-        if known_address || is_initial || self.remote.len() >= limit.min(REMOTE_MAX) {
+        let is_initial = new.address == self.initial.remote;
+        if is_initial && self.initial_remote == InitialRemote::Barred {
             return false;
         }
-        self.attempts.retain(|(_, remote)| *remote != new.address);
-        self.remote.push(new);
+        if let Some(known) = self.remote.iter_mut().find(|known| known.id == new.id) {
+            // An id stands for one address until it is removed; the port may change.
+            if known.address.ip() != new.address.ip() {
+                return false;
+            }
+            *known = new;
+        } else if !is_initial || self.initial_remote != InitialRemote::Open {
+            let known_address = self.remote.iter().any(|known| known.address == new.address);
+            if known_address || self.remote.len() >= limit.min(REMOTE_MAX) {
+                return false;
+            }
+            self.remote.push(new);
+        }
+        self.attempts.forget_remote(new.address);
         true
     }
 
-    /// Forgets an address of the peer's; whether it was known.
+    /// Forgets an address of the peer's; whether it was known. Id 0 is that of
+    /// the initial subflow.
     fn forget(&mut self, id: AddressId) -> bool {
-        let before = self.remote.len();
-        self.remote.retain(|known| known.id != id);
-        self.remote.len() < before
+        let is_initial = id == AddressId(0) && self.initial_remote == InitialRemote::Open;
+        if is_initial {
+            self.initial_remote = InitialRemote::Removed;
+            self.attempts.forget_remote(self.initial.remote);
+        }
+        let known = self.remote.iter().position(|known| known.id == id);
+        if let Some(at) = known {
+            let gone = self.remote.remove(at);
+            self.attempts.forget_remote(gone.address);
+        }
+        is_initial || known.is_some()
     }
 }
 
@@ -124,6 +133,12 @@ impl<P> Core<P> {
         known.map_or(AddressId(0), |ours| ours.id)
     }
 
+    /// Whether this address of ours was withdrawn.
+    pub(super) fn is_withdrawn(&self, address: IpAddr) -> bool {
+        let ours = self.config.addresses.iter().filter(|ours| ours.address == address);
+        ours.into_iter().any(|ours| self.addresses.is_withdrawn(ours.id))
+    }
+
     /// Whether subflows from this address ask to be backup.
     pub(super) fn is_backup_address(&self, id: AddressId) -> bool {
         self.config.addresses.iter().any(|ours| ours.id == id && ours.backup)
@@ -133,7 +148,12 @@ impl<P> Core<P> {
 impl<P: Packet> Connection<P> {
     /// ADD_ADDR: an echo of ours, or an address of the peer's. Whether it was
     /// genuine (it then shows that the peer has the keys).
-    pub(super) fn handle_add_address(&mut self, cx: &mut Context<'_>, option: &AddAddress) -> bool {
+    pub(super) fn handle_add_address(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SubflowId,
+        option: &AddAddress,
+    ) -> bool {
         if option.hmac.is_none() {
             if self.core.signals.echoed(option.address_id) {
                 cx.count(Outcome::MpEchoAddRx);
@@ -146,13 +166,20 @@ impl<P: Packet> Connection<P> {
             cx.count(Outcome::MpAddAddrHmacFailure);
             return false;
         }
-        self.core.signals.echo(option);
-        // No port: that of the subflow which carried it, for us the first one's (§3.4.1).
-        let port = option.port.unwrap_or_else(|| self.core.addresses.initial().remote.port());
+        if !self.core.signals.echo(option) {
+            cx.count(Outcome::MpEchoAddTxDrop);
+        }
+        // No port: that of the subflow which carried it (§3.4.1).
+        let carrier = self.path(id).map_or(self.core.addresses.initial().remote, |path| path.tuple.remote);
+        let port = option.port.unwrap_or_else(|| carrier.port());
         let address = RemoteAddress { id: option.address_id, address: SocketAddr::new(option.address, port) };
         let limit = usize::from(self.core.config.max_remote_addresses);
         if !self.core.addresses.learn(address, limit) {
             cx.count(Outcome::MpAddAddrDrop);
+        }
+        let attempts = &self.core.addresses.attempts;
+        if attempts.is_spent() || attempts.is_full() {
+            cx.count(Outcome::MpJoinBudgetSpent);
         }
         true
     }
@@ -164,12 +191,8 @@ impl<P: Packet> Connection<P> {
             cx.count(Outcome::MpRemoveAddrRx);
             let known = self.core.addresses.forget(id);
             let mut used = false;
-            for subflow in
-                self.all_mut().filter(|subflow| subflow.signal.remote_id == id && subflow.may_send())
-            {
-                used = true;
-                subflow.signal.removal_at = Some(cx.now + subflow.answer_time());
-                subflow.tcp.request_probe();
+            for slot in 0..self.subflows.len() {
+                used |= self.end_unless_answered(cx, SubflowId(slot as u8), id);
             }
             if !known && !used {
                 cx.count(Outcome::MpRemoveAddrDrop);
@@ -177,20 +200,44 @@ impl<P: Packet> Connection<P> {
         }
     }
 
-    /// An address of ours is gone: REMOVE_ADDR, and its subflows are reset.
+    /// Asks whether the peer is still there, if the subflow leads to `address`.
+    fn end_unless_answered(&mut self, cx: &mut Context<'_>, id: SubflowId, address: AddressId) -> bool {
+        let Some(subflow) = self.subflow_mut(id) else { return false };
+        if subflow.signal.remote_id != address {
+            return false;
+        }
+        if subflow.may_send() {
+            subflow.signal.removal_at = Some(cx.now + subflow.answer_time());
+            subflow.tcp.request_probe();
+            return true;
+        }
+        // A join under way would be one more to an address that is not to be used.
+        let joins = subflow.signal.is_joining();
+        if joins {
+            self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Unspecified));
+        }
+        joins
+    }
+
+    /// An address of ours is gone: REMOVE_ADDR, its subflows are reset, and it
+    /// is not joined from or announced again.
     pub fn withdraw_address(&mut self, cx: &mut Context<'_>, id: AddressId) {
-        if self.core.is_multipath() {
-            self.core.signals.withdraw(id);
+        let initial = self.core.addresses.initial().local.ip();
+        let ours = self.core.config.addresses.iter().find(|ours| ours.id == id);
+        // The peer knows the initial subflow's address as 0 (§3.2).
+        let signalled = if ours.is_some_and(|ours| ours.address == initial) { AddressId(0) } else { id };
+        self.core.addresses.withdraw(id);
+        if self.core.is_multipath() && !self.core.signals.withdraw(signalled) {
+            cx.count(Outcome::MpRemoveAddrTxDrop);
         }
         let affected: Vec<_> = self
             .all()
-            .filter(|subflow| subflow.signal.local_id == id)
+            .filter(|subflow| subflow.signal.local_id == signalled)
             .map(|subflow| subflow.signal.id)
             .collect();
         for subflow in affected {
             cx.count(Outcome::MpRemoveSubflow);
-            let reset = super::subflow::ResetSignal::Reason(crate::wire::ResetReason::Unspecified);
-            self.abort_subflow(cx, subflow, reset);
+            self.abort_subflow(cx, subflow, ResetSignal::Reason(ResetReason::Unspecified));
         }
         self.settle(cx);
     }

@@ -1,12 +1,13 @@
 //! The end of a connection (RFC 8684 §3.3.3): DATA_FIN both ways, then FIN on
 //! every subflow; in plain TCP the FINs alone.
 
+use super::attempts::Fate;
 use super::connection::{Connection, Core, Mode, Role};
 use super::event::{CloseReason, Event};
 use super::mapping::Tag;
 use super::send::DataFin;
-use super::subflow::ResetSignal;
-use crate::base::{Context, Instant, Outcome, Packet, SubflowId};
+use super::subflow::{ResetSignal, Subflow};
+use crate::base::{Context, FourTuple, Instant, Outcome, Packet, SubflowId};
 use crate::tcp;
 use crate::wire::ResetReason;
 
@@ -31,6 +32,14 @@ impl Ending {
 
     pub(super) const fn reason(&self) -> Option<CloseReason> {
         self.reason
+    }
+
+    /// There is a subflow again: no need to give up waiting for one. Waiting for
+    /// the peer's end goes on.
+    pub(super) fn found_subflow(&mut self, fin: DataFin) {
+        if fin != DataFin::Acknowledged {
+            self.deadline = None;
+        }
     }
 
     /// Whether there is nothing to open subflows for.
@@ -78,17 +87,13 @@ impl<P: Packet> Connection<P> {
     pub(super) fn handle_subflow_finished(&mut self, cx: &mut Context<'_>, id: SubflowId) {
         // A multipath peer ends its stream with a DATA_FIN first: one that never
         // sent a DSS has fallen back.
-        if self.core.is_multipath() && !self.core.data_signal_seen && self.may_fall_back(id) {
+        if self.core.is_multipath() && !self.core.data_signal_seen && self.may_lose_options(id) {
             cx.count(Outcome::MpDssFallback);
             self.fall_back(id, true);
         }
         match self.core.mode {
-            Mode::Multipath => {
-                // It carries nothing new from either side; what it holds is still retransmitted.
-                if let Some(subflow) = self.subflow_mut(id) {
-                    subflow.close(cx.now);
-                }
-            }
+            // Ours follows in `close_half_closed`.
+            Mode::Multipath => {}
             Mode::Plain(_) | Mode::Negotiating => {
                 let offset = self.core.receive.next();
                 self.core.receive.set_fin(offset);
@@ -100,6 +105,7 @@ impl<P: Packet> Connection<P> {
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
         self.refuse_unread(cx);
         self.tell_peer_finished();
+        self.close_half_closed(cx);
         self.drive_end(cx);
         self.reap(cx);
         self.manage_paths();
@@ -113,6 +119,20 @@ impl<P: Packet> Connection<P> {
             cx.count(Outcome::TcpDataAfterClose);
             self.abort_all(cx, CloseReason::Aborted);
         }
+    }
+
+    /// A subflow that the peer closed carries nothing new from it: ours follows,
+    /// after what it holds. Not on the last one while data is outstanding: the
+    /// peer still takes it there (§3.3.3).
+    fn close_half_closed(&mut self, cx: &mut Context<'_>) {
+        if !self.core.is_multipath() {
+            return;
+        }
+        let is_safe = self.core.send.buffered() == 0 || self.all().any(Subflow::is_live);
+        let now = cx.now;
+        self.all_mut()
+            .filter(|subflow| is_safe && subflow.tcp.state() == tcp::State::CloseWait)
+            .for_each(|subflow| subflow.close(now));
     }
 
     fn tell_peer_finished(&mut self) {
@@ -187,9 +207,28 @@ impl<P: Packet> Connection<P> {
             let id = SubflowId(slot as u8);
             self.reinject_from(cx, id);
             let Some(subflow) = self.subflows[slot].take() else { continue };
-            self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple: subflow.path.tuple });
-            self.handle_subflow_gone(cx, subflow.tcp.close_reason().unwrap_or(tcp::CloseReason::Finished));
+            let (tuple, reason) = (subflow.path.tuple, subflow.tcp.close_reason());
+            self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple });
+            let reason = reason.unwrap_or(tcp::CloseReason::Finished);
+            if subflow.signal.is_joining() {
+                self.handle_join_gone(cx, &tuple, reason);
+            } else {
+                self.handle_subflow_gone(cx, reason);
+            }
         }
+    }
+
+    /// A join failed: not to be tried again until the address is announced anew
+    /// (§3.9.3).
+    fn handle_join_gone(&mut self, cx: &mut Context<'_>, tuple: &FourTuple, reason: tcp::CloseReason) {
+        let fate = match reason {
+            tcp::CloseReason::TimedOut | tcp::CloseReason::Unreachable => Fate::Unanswered,
+            _ => Fate::Refused,
+        };
+        self.core.addresses.attempts.note(tuple.local.ip(), tuple.remote, fate);
+        // Who fails to join us may be a stranger: that ends no connection which waits for its peer.
+        let reason = if self.core.role == Role::Passive { tcp::CloseReason::TimedOut } else { reason };
+        self.handle_subflow_gone(cx, reason);
     }
 
     /// A subflow is gone; was it the last?
@@ -200,6 +239,19 @@ impl<P: Packet> Connection<P> {
         let all_done = self.core.receive.is_finished()
             && matches!(self.core.send.fin, DataFin::Sent | DataFin::Acknowledged)
             && !self.core.send.is_outstanding();
+        // FINs without DATA_FINs, or a path that died: break before make (§3.3.3).
+        let may_come_back = match reason {
+            tcp::CloseReason::Finished => !all_done,
+            tcp::CloseReason::TimedOut | tcp::CloseReason::Unreachable => true,
+            _ => false,
+        };
+        if self.core.is_multipath() && may_come_back {
+            self.core.ending.deadline.get_or_insert(cx.now + self.core.config.close_timeout);
+            if self.core.role == Role::Active {
+                self.core.addresses.attempts.forget_dead();
+            }
+            return;
+        }
         let reason = match reason {
             // A peer that has everything may have forgotten the connection already.
             tcp::CloseReason::Finished | tcp::CloseReason::Reset if all_done => CloseReason::Finished,
@@ -209,15 +261,6 @@ impl<P: Packet> Connection<P> {
             tcp::CloseReason::Unreachable => CloseReason::Unreachable,
             tcp::CloseReason::Aborted => CloseReason::Aborted,
         };
-        let path_lost = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
-        if self.core.is_multipath() && path_lost {
-            // Break before make: a new subflow may come within the timeout (§3.3.3).
-            self.core.ending.deadline.get_or_insert(cx.now + self.core.config.close_timeout);
-            if self.core.role == Role::Active {
-                self.core.addresses.forget_dead();
-            }
-            return;
-        }
         self.core.closed(reason);
     }
 

@@ -5,7 +5,7 @@ use super::close::Ending;
 use super::config::{Config, Path};
 use super::event::{CloseReason, Event, SubflowInfo};
 use super::key::{initial_data_sequence, token_of};
-use super::mapping::Tag;
+use super::mapping::{Mapping, Tag};
 use super::receive::Receiver;
 use super::scheduler::Scheduler;
 use super::send::{DataFin, Sender};
@@ -44,8 +44,8 @@ pub(super) struct PlainStream {
     /// A sequence number of ours and the offset of the byte that has it.
     pub(super) sequence: SeqNumber,
     pub(super) offset: u64,
-    /// The next payload declares an infinite mapping.
-    pub(super) announce: bool,
+    /// The infinite mapping that the next payload declares.
+    pub(super) announce: Option<Mapping>,
 }
 
 /// The keys and what follows from them.
@@ -196,8 +196,12 @@ impl<P: Packet> Connection<P> {
 
     /// Bytes that the application may write before it should wait.
     pub fn send_capacity(&self) -> usize {
-        let buffered = usize::try_from(self.core.send.buffered()).unwrap_or(usize::MAX);
-        self.core.config.send_buffer_bytes.saturating_sub(buffered)
+        self.core.config.send_buffer_bytes.saturating_sub(self.send_buffered())
+    }
+
+    /// Bytes that the application wrote and the peer has not acknowledged.
+    pub fn send_buffered(&self) -> usize {
+        usize::try_from(self.core.send.buffered()).unwrap_or(usize::MAX)
     }
 
     /// Appends to the stream, also before the handshake is complete. Gives the

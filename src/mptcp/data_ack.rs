@@ -1,6 +1,6 @@
 //! Data ACKs and the shared send window (RFC 8684 §3.3.2, §3.3.5).
 
-use super::connection::{Connection, Mode};
+use super::connection::{Connection, Mode, PlainStream};
 use super::event::Event;
 use crate::base::{Context, Outcome, Packet, SubflowId};
 use crate::wire::DataAck;
@@ -29,6 +29,9 @@ impl<P: Packet> Connection<P> {
         let offset = (plain.offset + acknowledged).min(core.send.unmapped(false).0);
         if offset > core.send.unacknowledged() {
             core.send.release(offset);
+            // Moves along: distances of sequence numbers count no more than 2 GiB.
+            let sequence = plain.sequence + (offset - plain.offset) as usize;
+            core.mode = Mode::Plain(PlainStream { sequence, offset, ..plain });
             self.handle_data_progress(cx);
         }
     }

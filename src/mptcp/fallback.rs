@@ -2,10 +2,10 @@
 //! (RFC 8684 §3.7).
 
 use super::connection::{Connection, Mode, PlainStream};
+use super::mapping::Mapping;
 use super::send::DataFin;
 use super::subflow::ResetSignal;
 use crate::base::{Context, DataSeqNumber, Outcome, Packet, SubflowId};
-use crate::tcp;
 use crate::wire::{MappingSignal, ResetReason};
 
 impl<P: Packet> Connection<P> {
@@ -13,7 +13,7 @@ impl<P: Packet> Connection<P> {
     pub(super) fn become_plain(&mut self) {
         let Some(subflow) = self.all().next() else { return };
         let sequence = subflow.signal.initial_send_sequence + 1;
-        self.core.mode = Mode::Plain(PlainStream { sequence, offset: 0, announce: false });
+        self.core.mode = Mode::Plain(PlainStream { sequence, offset: 0, announce: None });
         self.core.checksum = false;
         self.core.signals.clear();
     }
@@ -21,9 +21,14 @@ impl<P: Packet> Connection<P> {
     /// Whether plain TCP can go on with this subflow: it is the only one, and
     /// what is in flight lies on it in order, in both directions.
     pub(super) fn may_fall_back(&self, id: SubflowId) -> bool {
-        let alone =
-            self.all().all(|subflow| subflow.signal.id == id || subflow.tcp.state() == tcp::State::Closed);
+        let alone = self.all().all(|subflow| subflow.signal.id == id || !subflow.may_hold_data());
         alone && self.core.send.is_contiguous() && !self.core.receive.has_gap()
+    }
+
+    /// Whether options that are lost on this subflow make the connection plain:
+    /// on the first one. A join is reset (§3.7).
+    pub(super) fn may_lose_options(&self, id: SubflowId) -> bool {
+        self.may_fall_back(id) && self.subflow(id).is_some_and(|subflow| !subflow.signal.is_join)
     }
 
     /// Plain TCP from here on, for good. `announce`: the next payload declares
@@ -36,25 +41,37 @@ impl<P: Packet> Connection<P> {
         let unacknowledged = core.send.unacknowledged();
         // Bytes acknowledged by the subflow but not at data level are freed by
         // the next ACK: count from the oldest byte of ours it may still hold.
-        let back = (mapped - unacknowledged) as usize;
-        core.mode = Mode::Plain(PlainStream { sequence: sequence - back, offset: unacknowledged, announce });
+        let sequence = sequence - (mapped - unacknowledged) as usize;
+        // The infinite mapping acts from what was Data-ACKed last (§3.7).
+        let announce = announce.then(|| Mapping {
+            offset: unacknowledged,
+            subflow_offset: sequence.0.wrapping_sub(subflow.signal.initial_send_sequence.0),
+            length: 0,
+            checksum: core.checksum.then_some(0),
+        });
+        core.mode = Mode::Plain(PlainStream { sequence, offset: unacknowledged, announce });
         core.signals.clear();
         core.send.deadline = None;
-        // The end of our stream is the subflow's FIN from now on.
-        if core.send.fin == DataFin::Sent {
+        // The ends of both streams are the subflow's FINs from now on.
+        if matches!(core.send.fin, DataFin::Sent | DataFin::Acknowledged) {
             core.send.fin = DataFin::Wanted;
         }
+        core.receive.forget_fin();
         for payload in subflow.incoming.drain() {
             core.receive.append(payload);
         }
         subflow.sent.clear();
         core.push_wanted = true;
+        // Only one subflow is left (§3.7): joins under way end.
+        self.all_mut()
+            .filter(|subflow| subflow.signal.id != id)
+            .for_each(|subflow| subflow.abort(ResetSignal::Reason(ResetReason::Mptcp)));
     }
 
     /// Bytes without a mapping: the path stopped passing options.
     pub(super) fn handle_unmapped(&mut self, cx: &mut Context<'_>, id: SubflowId) -> bool {
         cx.count(Outcome::MpUnmappedData);
-        if !self.core.data_signal_seen && self.may_fall_back(id) {
+        if !self.core.data_signal_seen && self.may_lose_options(id) {
             cx.count(Outcome::MpCapableDataFallback);
             self.fall_back(id, true);
             return true;
@@ -115,18 +132,35 @@ impl<P: Packet> Connection<P> {
         }
     }
 
-    /// An infinite mapping: the peer has fallen back.
+    /// An infinite mapping: the peer has fallen back. It acts from its number on,
+    /// also for what waits without a mapping (§3.3.1, §3.7).
     pub(super) fn handle_infinite_mapping(
         &mut self,
         cx: &mut Context<'_>,
         id: SubflowId,
-        _signal: &MappingSignal,
+        signal: &MappingSignal,
     ) {
         cx.count(Outcome::MpInfiniteMapRx);
-        if self.may_fall_back(id) {
+        if self.may_fall_back(id) && self.skip_delivered(id, signal) {
             self.fall_back(id, false);
         } else {
+            cx.count(Outcome::MpMiddleboxReset);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Middlebox));
         }
+    }
+
+    /// Drops what waits on the subflow and was delivered before; `false` if an
+    /// infinite mapping would leave a hole in the stream.
+    fn skip_delivered(&mut self, id: SubflowId, signal: &MappingSignal) -> bool {
+        let Some((core, subflow)) = self.split(id) else { return false };
+        let initial = subflow.tcp.initial_receive_sequence();
+        let sequence = signal.data_sequence.promote(core.receive.expected());
+        let first = subflow.incoming.first(initial + 1);
+        let into_mapping = first.distance(initial + signal.subflow_offset as usize);
+        let offset = core.receive.offset_of(sequence).wrapping_add_signed(i64::from(into_mapping));
+        let delivered = core.receive.next().checked_sub(offset);
+        delivered
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .is_some_and(|bytes| subflow.incoming.skip(bytes))
     }
 }

@@ -1,11 +1,12 @@
 //! A segment arrives: TCP's checks first, then MPTCP's signals, then the
 //! bytes that it put in order (RFC 8684 §3, §3.3).
 
-use super::connection::{Connection, Mode};
+use super::attempts::Fate;
+use super::connection::{Connection, Mode, Role};
 use super::event::Event;
-use super::mapping::{Declared, ReceivedMapping, Step};
+use super::mapping::{Declared, ReceivedMapping, Step, is_fin_genuine};
 use super::receive::Placed;
-use super::subflow::{ResetSignal, Stage};
+use super::subflow::{ResetSignal, Stage, Subflow};
 use crate::base::{Context, DataSeqNumber, Outcome, Packet, SubflowId};
 use crate::tcp::Reaction;
 use crate::wire::{DataSignal, MappingSignal, MptcpOption, ResetReason, SignalledSequence, Tcp};
@@ -55,10 +56,19 @@ impl<P: Packet> Connection<P> {
             Mode::Plain(_) => return self.handle_plain_progress(cx, id),
             Mode::Negotiating => return,
         }
+        if reaction.reset {
+            self.handle_reset_reason(cx, id, segment);
+        }
+        let is_heard = |subflow: &Subflow<P>| {
+            subflow.signal.stage.is_authenticated() && (reaction.reset || !subflow.is_aborted())
+        };
+        if !self.subflow(id).is_some_and(is_heard) {
+            return;
+        }
         if segment.options.mptcp.malformed {
             cx.count(Outcome::MpOptionMalformed);
         }
-        if !reaction.established {
+        if !reaction.established && !reaction.reset {
             self.handle_join_progress(id, segment);
         }
         for option in &segment.options.mptcp.others {
@@ -67,9 +77,26 @@ impl<P: Packet> Connection<P> {
         if reaction.reset {
             return;
         }
-        match segment.options.mptcp.data_signal {
-            Some(signal) => self.handle_data_signal(cx, id, &signal),
-            None => self.handle_missing_signal(cx, id, segment, reaction),
+        if self.core.is_multipath() {
+            match segment.options.mptcp.data_signal {
+                Some(signal) => self.handle_data_signal(cx, id, &signal),
+                None => self.handle_missing_signal(cx, id, segment, reaction),
+            }
+        }
+        // What a segment acknowledged that made the connection plain, is free now.
+        self.handle_plain_progress(cx, id);
+    }
+
+    /// MP_TCPRST without T: this pair of addresses will never do (§3.6).
+    fn handle_reset_reason(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
+        let Some((core, subflow)) = self.split(id) else { return };
+        for option in &segment.options.mptcp.others {
+            let MptcpOption::Reset { transient, .. } = option else { continue };
+            cx.count(Outcome::MpResetRx);
+            if !transient {
+                let tuple = subflow.path.tuple;
+                core.addresses.attempts.note(tuple.local.ip(), tuple.remote, Fate::Barred);
+            }
         }
     }
 
@@ -83,7 +110,9 @@ impl<P: Packet> Connection<P> {
         match *option {
             MptcpOption::Capable(capable) => {
                 // First data of the active side: as good as a mapping (§3.1).
-                if let Some(length) = capable.data_length {
+                let is_first = self.subflow(id).is_some_and(|subflow| !subflow.signal.is_join);
+                let is_ours = is_first && self.core.role == Role::Passive;
+                if let Some(length) = capable.data_length.filter(|_| is_ours) {
                     let mapping = MappingSignal {
                         data_sequence: SignalledSequence::Long(self.core.receive.sequence_of(0)),
                         subflow_offset: 1,
@@ -93,9 +122,8 @@ impl<P: Packet> Connection<P> {
                     self.handle_mapping(cx, id, &mapping, false);
                 }
             }
-            MptcpOption::Join(_) => {}
             MptcpOption::AddAddress(add) => {
-                if self.handle_add_address(cx, &add) {
+                if self.handle_add_address(cx, id, &add) {
                     self.confirm_keys(id);
                 }
             }
@@ -108,11 +136,8 @@ impl<P: Packet> Connection<P> {
             }
             MptcpOption::Fail(sequence) => self.handle_fail(cx, id, sequence, reaction.reset),
             MptcpOption::FastClose(key) => self.handle_fast_close(cx, key),
-            MptcpOption::Reset { .. } => {
-                if reaction.reset {
-                    cx.count(Outcome::MpResetRx);
-                }
-            }
+            // MP_TCPRST says nothing without an RST; with one it was looked at first.
+            MptcpOption::Join(_) | MptcpOption::Reset { .. } => {}
         }
     }
 
@@ -140,15 +165,19 @@ impl<P: Packet> Connection<P> {
         }
         let sequence = signal.data_sequence.promote(self.core.receive.expected());
         let data_bytes = signal.length - u16::from(data_fin);
+        // Present though not agreed, or absent though agreed: reset (§3.3).
+        if signal.checksum.is_some() != self.core.checksum {
+            cx.count(Outcome::MpDssChecksumMismatch);
+            self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
+            return;
+        }
         // A mapping of nothing but the DATA_FIN has no place in the subflow (§3.3.3).
         if data_bytes > 0 {
-            // Present though not agreed, or absent though agreed: reset (§3.3).
-            if signal.checksum.is_some() != self.core.checksum {
-                cx.count(Outcome::MpDssChecksumMismatch);
-                self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
-                return;
-            }
             self.declare(cx, id, signal, sequence, data_bytes);
+        } else if !is_fin_genuine::<P>(signal, sequence) {
+            // No data was changed: the DATA_FIN comes again.
+            cx.count(Outcome::MpDataChecksumError);
+            return;
         }
         if data_fin {
             let offset = self.core.receive.offset_of(sequence + usize::from(data_bytes));
@@ -228,6 +257,7 @@ impl<P: Packet> Connection<P> {
                         Placed::Duplicate => Outcome::MpDuplicateData,
                         Placed::OutOfWindow => Outcome::MpNoDssInWindow,
                         Placed::Full => Outcome::MpOutOfOrderFull,
+                        Placed::Unread => Outcome::MpReceiveFull,
                     };
                     cx.count(outcome);
                 }
@@ -242,7 +272,8 @@ impl<P: Packet> Connection<P> {
     /// wait for: the path drops options (§3.7).
     fn handle_waiting_data(&mut self, cx: &mut Context<'_>, id: SubflowId) -> bool {
         let waits = self.subflow(id).is_some_and(|subflow| subflow.incoming.is_unmapped());
-        if waits && !self.core.data_signal_seen && self.core.receive.next() == 0 && self.may_fall_back(id) {
+        let is_first = !self.core.data_signal_seen && self.core.receive.next() == 0;
+        if waits && is_first && self.may_lose_options(id) {
             cx.count(Outcome::MpCapableDataFallback);
             self.fall_back(id, true);
             return true;
@@ -267,7 +298,7 @@ impl<P: Packet> Connection<P> {
         if subflow.signal.data_ack_seen || !acknowledges_data || has_option || subflow.closing {
             return;
         }
-        if self.may_fall_back(id) {
+        if self.may_lose_options(id) {
             cx.count(Outcome::MpDssFallback);
             self.fall_back(id, true);
         } else {

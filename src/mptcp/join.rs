@@ -33,7 +33,7 @@ impl<P: Packet> Connection<P> {
         syn: &Tcp,
     ) -> Result<SubflowId, JoinRefused> {
         cx.count(Outcome::MpJoinSynRx);
-        let refused = self.refusal_of_join(syn);
+        let refused = self.refusal_of_join(&path, syn);
         let (Some((local, remote)), Some(MpJoin::Syn { backup, address_id, nonce, .. }), None) =
             (self.both_keys(), join_of(syn), refused)
         else {
@@ -53,7 +53,10 @@ impl<P: Packet> Connection<P> {
             syn,
             cx.now,
         );
-        let id = self.add_subflow(tcp, path, stage).ok_or(JoinRefused(ResetReason::Resources))?;
+        let Some(id) = self.add_subflow(tcp, path, stage) else {
+            cx.count(Outcome::MpJoinRejected);
+            return Err(JoinRefused(ResetReason::Resources));
+        };
         let local_id = self.core.local_id_of(path.tuple.local.ip());
         let asks_backup = self.core.is_backup_address(local_id);
         if let Some(subflow) = self.subflow_mut(id) {
@@ -65,11 +68,12 @@ impl<P: Packet> Connection<P> {
         Ok(id)
     }
 
-    fn refusal_of_join(&self, syn: &Tcp) -> Option<ResetReason> {
+    fn refusal_of_join(&self, path: &Path, syn: &Tcp) -> Option<ResetReason> {
         if self.core.mode != Mode::Multipath || self.core.ending.is_closed() || syn.options.mptcp.malformed {
             return Some(ResetReason::Mptcp);
         }
-        if self.subflows_in_use() >= usize::from(self.core.config.max_subflows) {
+        let is_full = self.subflows_in_use() >= usize::from(self.core.config.max_subflows);
+        if is_full || self.core.is_withdrawn(path.tuple.local.ip()) {
             return Some(ResetReason::Prohibited);
         }
         None
@@ -88,7 +92,7 @@ impl<P: Packet> Connection<P> {
     }
 
     /// Answers `Event::OpenSubflow`: a SYN with MP_JOIN leaves. `None` if there
-    /// is no room for it any more.
+    /// is no room for it any more, the address was withdrawn, or too many failed.
     pub fn open_subflow(
         &mut self,
         cx: &mut Context<'_>,
@@ -97,14 +101,17 @@ impl<P: Packet> Connection<P> {
         remote_id: AddressId,
         initial_sequence: SeqNumber,
     ) -> Option<SubflowId> {
-        self.core.addresses.opened(path.tuple);
-        if self.core.mode != Mode::Multipath || self.core.ending.is_closed() {
+        self.core.addresses.attempts.remember(path.tuple.local.ip(), path.tuple.remote);
+        let is_over = self.core.mode != Mode::Multipath || self.core.ending.is_closed();
+        if is_over || self.core.is_withdrawn(path.tuple.local.ip()) || self.core.addresses.attempts.is_spent()
+        {
             return None;
         }
         let nonce = cx.random.next_u32();
         let tcp =
             tcp::Subflow::connect(self.core.config.tcp.clone(), path.mss_bytes(), initial_sequence, cx.now);
         let id = self.add_subflow(tcp, path, Stage::JoinSynSent { nonce })?;
+        self.core.addresses.attempts.spend();
         let local_id = if path.tuple.local.ip() == self.core.addresses.initial().local.ip() {
             AddressId(0)
         } else {
@@ -186,6 +193,7 @@ impl<P: Packet> Connection<P> {
         // The third ACK is delivered reliably: it is answered (§3.2).
         subflow.tcp.request_ack();
         self.core.push_wanted = true;
+        self.core.ending.found_subflow(self.core.send.fin);
     }
 
     /// An acceptable segment after the handshake: the fourth ACK, or the third
@@ -197,6 +205,8 @@ impl<P: Packet> Connection<P> {
             Stage::JoinPreEstablished { .. } if !segment.flags.contains(crate::wire::TcpFlags::SYN) => {
                 subflow.signal.stage = Stage::Established;
                 self.core.push_wanted = true;
+                self.core.addresses.attempts.succeeded();
+                self.core.ending.found_subflow(self.core.send.fin);
             }
             Stage::Established if matches!(join_of(segment), Some(MpJoin::Ack { .. })) => {
                 subflow.tcp.request_ack();

@@ -3,7 +3,7 @@
 
 use crate::base::{DataSeqNumber, Packet, SeqNumber};
 use crate::tcp;
-use crate::wire::mapping_pseudo_header;
+use crate::wire::{MappingSignal, mapping_pseudo_header};
 use std::collections::VecDeque;
 
 /// The longest mapping that is declared: one burst of up to 64 KB, so that the
@@ -54,6 +54,19 @@ pub(super) fn data_checksum<'a, P: Packet + 'a>(
     checksum.finish()
 }
 
+/// Whether two checksums are the same number: 0x0000 and 0xffff are in ones'
+/// complement.
+const fn is_same_checksum(computed: u16, expected: u16) -> bool {
+    computed == expected || (computed ^ expected == 0xffff && (computed == 0 || expected == 0))
+}
+
+/// Whether the checksum of a DATA_FIN without data, if there is one, is right:
+/// it covers the pseudo-header alone (RFC 8684 §3.3.3).
+pub(super) fn is_fin_genuine<P: Packet>(signal: &MappingSignal, sequence: DataSeqNumber) -> bool {
+    let computed = || data_checksum(sequence, signal.subflow_offset, signal.length, std::iter::empty::<&P>());
+    signal.checksum.is_none_or(|expected| is_same_checksum(computed(), expected))
+}
+
 /// A mapping as the peer declared it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReceivedMapping {
@@ -76,6 +89,12 @@ pub(super) struct ReceivedMapping {
 impl ReceivedMapping {
     fn end(&self) -> SeqNumber {
         self.start + usize::from(self.data_bytes)
+    }
+
+    /// Whether `other` says the same of the same bytes. Its length may differ
+    /// by a DATA_FIN: Linux adds one to a mapping of which a part has left.
+    fn agrees_with(&self, other: &Self) -> bool {
+        (self.start, self.offset, self.data_bytes) == (other.start, other.offset, other.data_bytes)
     }
 }
 
@@ -131,13 +150,13 @@ impl<P: Packet> Incoming<P> {
     /// Remembers a mapping. `initial`: the peer's first data byte has this
     /// number; `limit`: mappings kept at most.
     pub(super) fn declare(&mut self, mapping: ReceivedMapping, initial: SeqNumber, limit: usize) -> Declared {
-        let first = self.end.unwrap_or(initial) - self.pending_bytes;
+        let first = self.first(initial);
         if mapping.data_bytes == 0 || !mapping.end().after(first) {
             return Declared::Taken;
         }
         // The common cases: repeated on the next segment of a burst, or new at the end.
         match self.mappings.back() {
-            Some(last) if *last == mapping => return Declared::Taken,
+            Some(last) if last.agrees_with(&mapping) => return Declared::Taken,
             Some(last) if last.end().after(mapping.start) => return self.declare_inside(mapping, limit),
             _ => {}
         }
@@ -150,7 +169,7 @@ impl<P: Packet> Incoming<P> {
 
     fn declare_inside(&mut self, mapping: ReceivedMapping, limit: usize) -> Declared {
         let at = self.mappings.partition_point(|known| known.start.before(mapping.start));
-        if self.mappings.get(at) == Some(&mapping) {
+        if self.mappings.get(at).is_some_and(|known| known.agrees_with(&mapping)) {
             return Declared::Taken;
         }
         let overlaps_previous = at > 0 && self.mappings[at - 1].end().after(mapping.start);
@@ -163,6 +182,12 @@ impl<P: Packet> Incoming<P> {
         }
         self.mappings.insert(at, mapping);
         Declared::Taken
+    }
+
+    /// The first byte that was not brought to the stream; `initial`: the peer's
+    /// first data byte has this number.
+    pub(super) fn first(&self, initial: SeqNumber) -> SeqNumber {
+        self.end.unwrap_or(initial) - self.pending_bytes
     }
 
     /// Appends bytes that the subflow put in order.
@@ -223,10 +248,7 @@ impl<P: Packet> Incoming<P> {
             })
             .collect();
         let computed = data_checksum(mapping.sequence, mapping.subflow_offset, mapping.length, pieces.iter());
-        // 0x0000 and 0xffff are the same number in ones' complement.
-        let same =
-            computed == expected || (computed ^ expected == 0xffff && (computed == 0 || expected == 0));
-        Some(same)
+        Some(is_same_checksum(computed, expected))
     }
 
     fn take(&mut self, room: usize, offset: u64) -> Step<P> {
@@ -241,6 +263,18 @@ impl<P: Packet> Incoming<P> {
             Some(received) => Step::Data { offset, payload: received.payload },
             None => Step::Wait,
         }
+    }
+
+    /// Drops so many of the bytes that wait; `false`: there are not so many.
+    pub(super) fn skip(&mut self, mut bytes: usize) -> bool {
+        if bytes > self.pending_bytes {
+            return false;
+        }
+        while bytes > 0 {
+            let Step::Data { payload, .. } = self.take(bytes, 0) else { return false };
+            bytes -= payload.len();
+        }
+        true
     }
 
     /// Everything that waits, in order, whatever was mapped: after a fallback.

@@ -12,6 +12,7 @@
 //! subflows. Payload is held by reference on the whole way.
 
 mod address;
+mod attempts;
 mod close;
 mod config;
 mod connection;

@@ -239,6 +239,19 @@ impl<P: Packet> OptionWriter<'_, P> {
             }
             ResetSignal::Reason(reason) => reason,
         };
-        self.emit(&MptcpOption::Reset { transient: false, reason }, options, Some(Outcome::MpResetTx));
+        let transient = may_pass(reason);
+        self.emit(&MptcpOption::Reset { transient, reason }, options, Some(Outcome::MpResetTx));
+    }
+}
+
+/// The T flag: a path that changes what it carries, or a peer without the keys,
+/// stays so; an address that is gone may come back (§3.6).
+const fn may_pass(reason: ResetReason) -> bool {
+    match reason {
+        ResetReason::Mptcp | ResetReason::Prohibited | ResetReason::Middlebox => false,
+        ResetReason::Unspecified
+        | ResetReason::Resources
+        | ResetReason::Outstanding
+        | ResetReason::Performance => true,
     }
 }

@@ -19,15 +19,24 @@ impl<P: Packet> Connection<P> {
         let mut room = usize::from(core.config.max_subflows).saturating_sub(self.subflows_in_use());
         let config = core.config.clone();
         for local in &config.addresses {
+            if self.core.addresses.is_withdrawn(local.id) {
+                continue;
+            }
             let targets: arrayvec::ArrayVec<_, 17> = self.core.addresses.join_targets().collect();
             for target in targets {
                 let same_family = local.address.is_ipv4() == target.address.is_ipv4();
-                let is_tried = self.core.addresses.is_tried(local.address, target.address);
-                if room == 0 || !same_family || is_tried || self.connects(local.address, target.address) {
+                let attempts = &self.core.addresses.attempts;
+                let is_tried = attempts.is_tried(local.address, target.address);
+                if room == 0 || !same_family || is_tried || attempts.is_spent() {
                     continue;
                 }
-                // Not again while the endpoint thinks about it.
-                self.core.addresses.tried(local.address, target.address);
+                let connects = self.connects(local.address, target.address);
+                // Not again while the endpoint thinks about it, or when the subflow ends; nor at all if
+                // it cannot be remembered.
+                let remembered = self.core.addresses.attempts.remember(local.address, target.address);
+                if connects || !remembered {
+                    continue;
+                }
                 room -= 1;
                 let event =
                     Event::OpenSubflow { local: *local, remote: target.address, remote_id: target.id };
@@ -47,7 +56,7 @@ impl<P: Packet> Connection<P> {
     /// Answers `Event::OpenSubflow` when no route or port leads there: the pair
     /// is not tried again.
     pub fn refuse_subflow(&mut self, local: IpAddr, remote: SocketAddr) {
-        self.core.addresses.tried(local, remote);
+        self.core.addresses.attempts.remember(local, remote);
         // Its place may go to another pair.
         self.manage_paths();
     }

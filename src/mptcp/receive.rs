@@ -15,8 +15,10 @@ pub(super) enum Placed {
     Duplicate,
     /// It lies outside the window and was dropped: not acknowledged.
     OutOfWindow,
-    /// Too many pieces wait already; dropped, not acknowledged.
+    /// Too many pieces wait out of order; dropped, not acknowledged.
     Full,
+    /// Too many pieces wait to be read; dropped, not acknowledged.
+    Unread,
 }
 
 /// The receiving half. Offsets count the peer's bytes from 0.
@@ -37,13 +39,15 @@ pub(super) struct Receiver<P> {
     held_bytes: u64,
     /// Sorted by offset, disjoint, all after `next`.
     out_of_order: VecDeque<(u64, P)>,
-    out_of_order_limit: usize,
+    /// Pieces that may wait out of order, and to be read: small ones hold more
+    /// memory than the window counts.
+    pieces_limit: usize,
     /// Offset of the DATA_FIN.
     fin: Option<u64>,
 }
 
 impl<P: Packet> Receiver<P> {
-    /// `pieces`: how many pieces may wait out of order.
+    /// `pieces`: how many pieces may wait out of order, and to be read.
     pub(super) fn new(buffer_bytes: usize, pieces: usize) -> Self {
         let buffer_bytes = buffer_bytes as u64;
         Self {
@@ -55,7 +59,7 @@ impl<P: Packet> Receiver<P> {
             unread: VecDeque::new(),
             held_bytes: 0,
             out_of_order: VecDeque::new(),
-            out_of_order_limit: pieces,
+            pieces_limit: pieces,
             fin: None,
         }
     }
@@ -114,7 +118,8 @@ impl<P: Packet> Receiver<P> {
     /// Puts data in its place.
     pub(super) fn place(&mut self, offset: u64, mut payload: P) -> Placed {
         let end = offset.wrapping_add(payload.len() as u64);
-        if offset > self.edge || end > self.edge || end < offset {
+        let edge = self.acceptable_edge();
+        if offset > edge || end > edge || end < offset {
             return self.place_beyond(offset, payload);
         }
         if end <= self.next {
@@ -123,18 +128,46 @@ impl<P: Packet> Receiver<P> {
         if offset > self.next {
             return self.insert(offset, payload);
         }
+        if self.unread.len() >= self.pieces_limit {
+            return Placed::Unread;
+        }
         payload.trim_front((self.next - offset) as usize);
+        self.append_missing(payload);
+        Placed::InOrder
+    }
+
+    /// No data lies beyond the window, or behind the DATA_FIN.
+    fn acceptable_edge(&self) -> u64 {
+        self.fin.map_or(self.edge, |fin| fin.min(self.edge))
+    }
+
+    /// Appends what is missing of data that is next: the first copy wins (§3.3.1).
+    fn append_missing(&mut self, mut payload: P) {
+        while let Some(gap) = self.out_of_order.front().map(|(known, _)| (known - self.next) as usize) {
+            if payload.len() <= gap {
+                break;
+            }
+            let start = self.next;
+            let missing = payload.split_front(gap);
+            self.append(missing);
+            self.join_out_of_order();
+            let known = (self.next - start) as usize - gap;
+            if known >= payload.len() {
+                return;
+            }
+            payload.trim_front(known);
+        }
         self.append(payload);
         self.join_out_of_order();
-        Placed::InOrder
     }
 
     /// What of the data lies inside the window, if any.
     fn place_beyond(&mut self, offset: u64, mut payload: P) -> Placed {
-        if offset >= self.edge || (self.edge - offset) > payload.len() as u64 {
+        let edge = self.acceptable_edge();
+        if offset >= edge || (edge - offset) > payload.len() as u64 {
             return Placed::OutOfWindow;
         }
-        payload.truncate((self.edge - offset) as usize);
+        payload.truncate((edge - offset) as usize);
         self.place(offset, payload)
     }
 
@@ -162,7 +195,7 @@ impl<P: Packet> Receiver<P> {
 
     /// Keeps data for later; only what is missing of it.
     fn insert(&mut self, mut offset: u64, mut payload: P) -> Placed {
-        if self.out_of_order.len() >= self.out_of_order_limit {
+        if self.out_of_order.len() >= self.pieces_limit {
             return Placed::Full;
         }
         let mut at = self.out_of_order.partition_point(|(known, _)| *known <= offset);
@@ -204,6 +237,13 @@ impl<P: Packet> Receiver<P> {
     pub(super) fn set_fin(&mut self, offset: u64) {
         if self.fin.is_none() && offset >= self.next && offset <= self.edge.saturating_add(1) {
             self.fin = Some(offset);
+        }
+    }
+
+    /// A DATA_FIN that was not reached means nothing any more: plain TCP ends by FIN.
+    pub(super) fn forget_fin(&mut self) {
+        if !self.is_finished() {
+            self.fin = None;
         }
     }
 

@@ -127,7 +127,7 @@ impl<P: Packet> Connection<P> {
 
     /// Declares a mapping and hands its data over, by reference.
     fn declare_and_push(&mut self, id: SubflowId, start: u64, end: u64) {
-        let scattered = self.subflows_in_use() > 1;
+        let scattered = self.all().filter(|subflow| subflow.may_hold_data()).count() > 1;
         let Some((core, subflow)) = self.split(id) else { return };
         let sequence = subflow.tcp.next_push_sequence();
         let mut mapping = Mapping {
@@ -171,14 +171,7 @@ impl<P: Packet> Connection<P> {
         if bytes == 0 {
             return;
         }
-        let tag = if plain.announce {
-            let offset =
-                subflow.tcp.next_push_sequence().0.wrapping_sub(subflow.signal.initial_send_sequence.0);
-            Tag::Infinite(Mapping { offset: start, subflow_offset: offset, length: 0, checksum: None })
-        } else {
-            Tag::Plain
-        };
-        plain.announce = false;
+        let tag = plain.announce.take().map_or(Tag::Plain, Tag::Infinite);
         core.mode = Mode::Plain(plain);
         core.send.for_each_slice(start, start + bytes, |piece| subflow.tcp.push(piece, tag));
         core.send.mapped(start, start + bytes);

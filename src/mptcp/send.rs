@@ -169,6 +169,8 @@ impl<P: Packet> Sender<P> {
         if fin_sent && offset == self.end + 1 && self.fin == DataFin::Sent {
             self.fin = DataFin::Acknowledged;
             self.release(self.end);
+            // Nothing comes any more, and TIME_WAIT is long.
+            self.chunks = VecDeque::new();
             return Some(true);
         }
         if offset <= self.unacknowledged {

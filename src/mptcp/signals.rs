@@ -3,7 +3,7 @@
 //! TCP; announcements are repeated until echoed (RFC 8684 §3.4.1).
 
 use super::LocalAddress;
-use super::connection::Connection;
+use super::connection::{Connection, Role};
 use super::key::add_address_hmac;
 use crate::base::{AddressId, Duration, Instant, Key, Packet, SubflowId};
 use crate::wire::{AddAddress, AddressIds, MptcpOption};
@@ -53,18 +53,16 @@ impl Signals {
         self.announcements.len() < before
     }
 
-    /// Echoes an announcement of the peer's.
-    pub(super) fn echo(&mut self, option: &AddAddress) {
+    /// Echoes an announcement of the peer's; `false` if too many wait.
+    pub(super) fn echo(&mut self, option: &AddAddress) -> bool {
         let echo = AddAddress { hmac: None, ..*option };
-        if !self.echoes.contains(&echo) && !self.echoes.is_full() {
-            self.echoes.push(echo);
-        }
+        self.echoes.contains(&echo) || self.echoes.try_push(echo).is_ok()
     }
 
-    /// Withdraws an address of ours.
-    pub(super) fn withdraw(&mut self, id: AddressId) {
+    /// Withdraws an address of ours; `false` if too many wait.
+    pub(super) fn withdraw(&mut self, id: AddressId) -> bool {
         self.announcements.retain(|announcement| announcement.id != id);
-        self.removals.push(id);
+        self.removals.push(id)
     }
 
     /// Whether an option waits and may leave on an ACK of its own now.
@@ -158,9 +156,12 @@ impl Signals {
 
 impl<P: Packet> Connection<P> {
     /// Announces an address of every other port: a link more is what a subflow
-    /// more is for. Of the connection's family, if the port has one.
+    /// more is for. Of the connection's family, if the port has one. Not where
+    /// we open the subflows ourselves: a peer that joins what it hears of would
+    /// give each pair of addresses a second subflow.
     pub(super) fn queue_announcements(&mut self) {
-        if !self.core.config.announce {
+        let opens = self.core.role == Role::Active && self.core.config.full_mesh;
+        if !self.core.config.announce || opens {
             return;
         }
         let config = self.core.config.clone();
@@ -168,6 +169,9 @@ impl<P: Packet> Connection<P> {
         let initial_port = config.addresses.iter().find(|ours| ours.address == initial).map(|ours| ours.port);
         let same_family = |ours: &&LocalAddress| ours.address.is_ipv4() == initial.is_ipv4();
         for address in config.addresses.iter().filter(|ours| Some(ours.port) != initial_port) {
+            if self.core.addresses.is_withdrawn(address.id) {
+                continue;
+            }
             let on_port = || config.addresses.iter().filter(|ours| ours.port == address.port);
             if on_port().find(same_family).or_else(|| on_port().next()) == Some(address) {
                 self.core.signals.announce(address.id, address.address);
@@ -183,12 +187,14 @@ impl<P: Packet> Connection<P> {
         if self.core.signals.wants_ack()
             && let Some(id) = self.signalling_subflow()
             && let Some(subflow) = self.subflow_mut(id)
+            && subflow.signal.carries_signals()
         {
             subflow.tcp.request_signal_ack();
         }
-        for subflow in self.all_mut().filter(|subflow| subflow.signal.priority_pending && subflow.is_live()) {
-            subflow.tcp.request_signal_ack();
-        }
+        self.all_mut()
+            .filter(|subflow| subflow.signal.priority_pending && subflow.is_live())
+            .filter(|subflow| subflow.signal.carries_signals())
+            .for_each(|subflow| subflow.tcp.request_signal_ack());
     }
 
     /// A live subflow, preferably one that makes progress.

@@ -28,6 +28,19 @@ pub(super) enum Stage {
     Established,
 }
 
+impl Stage {
+    /// Whether the other end has shown that it is the connection's peer. What a
+    /// join says before that is a stranger's word (RFC 8684 §3.2).
+    pub(super) const fn is_authenticated(self) -> bool {
+        matches!(self, Self::Established | Self::CapableUnconfirmed { .. } | Self::JoinPreEstablished { .. })
+    }
+
+    /// Whether it is a join on which neither side can have sent data yet.
+    pub(super) const fn is_handshake_of_join(self) -> bool {
+        matches!(self, Self::JoinSynSent { .. } | Self::JoinSynReceived { .. })
+    }
+}
+
 /// Which MPTCP option an RST of ours carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResetSignal {
@@ -58,6 +71,8 @@ pub(super) struct SentMapping {
 pub(super) struct Signal {
     pub(super) id: SubflowId,
     pub(super) stage: Stage,
+    /// Whether it began with MP_JOIN.
+    pub(super) is_join: bool,
     /// Id of our address and of the peer's.
     pub(super) local_id: AddressId,
     pub(super) remote_id: AddressId,
@@ -83,6 +98,19 @@ pub(super) struct Signal {
     pub(super) initial_send_sequence: SeqNumber,
 }
 
+impl Signal {
+    /// Whether its ACKs have room for options that wait: until the peer has
+    /// confirmed them, the keys take it.
+    pub(super) const fn carries_signals(&self) -> bool {
+        matches!(self.stage, Stage::Established)
+    }
+
+    /// Whether it is a join that is not complete.
+    pub(super) const fn is_joining(&self) -> bool {
+        self.is_join && !matches!(self.stage, Stage::Established)
+    }
+}
+
 /// A subflow.
 #[derive(Debug)]
 pub(super) struct Subflow<P> {
@@ -105,6 +133,7 @@ impl<P: crate::base::Packet> Subflow<P> {
             signal: Signal {
                 id,
                 stage,
+                is_join: stage.is_handshake_of_join(),
                 local_id: AddressId(0),
                 remote_id: AddressId(0),
                 backup_by_remote: false,
@@ -131,9 +160,19 @@ impl<P: crate::base::Packet> Subflow<P> {
         open && ready && !self.closing
     }
 
+    /// Whether data may be, or may have been, on it.
+    pub(super) fn may_hold_data(&self) -> bool {
+        !self.signal.stage.is_handshake_of_join() && self.tcp.state() != tcp::State::Closed
+    }
+
     /// Whether it is established and neither side has begun to close it.
     pub(super) fn is_live(&self) -> bool {
         self.may_send() && self.tcp.state() == tcp::State::Established
+    }
+
+    /// Whether we reset it.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.tcp.close_reason() == Some(tcp::CloseReason::Aborted)
     }
 
     /// Whether either side wants it only when no other works (RFC 8684 §3.3.8).
@@ -167,6 +206,8 @@ impl<P: crate::base::Packet> Subflow<P> {
         self.signal.reset = reset;
         self.closing = true;
         self.sent.clear();
+        // What it brought and was not placed is not trusted any more.
+        self.incoming = Incoming::new();
         self.tcp.abort();
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{Duration, HeapPacket, Packet, PortIndex, TransmitFrame, TransmitOffload};
+use crate::base::{Duration, HeapPacket, Packet, Payload, PortIndex, TransmitFrame, TransmitOffload};
 use crate::device::{Device, Forward, MemoryConfig, MemoryDevice, memory_pair};
 use crate::emulator::{Chance, Profile};
 use std::sync::mpsc;
@@ -23,7 +23,7 @@ fn world(link: Link) -> (RelayHandle, MemoryDevice, MemoryDevice) {
 fn send(device: &mut MemoryDevice, number: u32, len: usize) {
     let mut header = vec![0; len];
     header[..4].copy_from_slice(&number.to_be_bytes());
-    let payload: &[HeapPacket] = &[];
+    let payload = Payload::<HeapPacket>::EMPTY;
     let offload = TransmitOffload::default();
     device.transmit(TransmitFrame { port: PortIndex(0), header: &header, payload, offload }).unwrap();
     device.flush();

@@ -69,6 +69,10 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
     fn enter_time_wait(&mut self, now: Instant) {
         self.state = State::TimeWait;
+        // Both directions are through: a minute is long to keep room for more.
+        self.send.queue.clear();
+        self.send.scoreboard.clear();
+        self.receive.reassembly.clear();
         self.timers = Timers::default();
         self.timers.close = Some(now + self.config.time_wait);
     }

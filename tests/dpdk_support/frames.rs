@@ -1,6 +1,6 @@
 //! Frames by hand, and an answerer that plays a host.
 
-use mpdk::base::{HeapPacket, Packet, PortIndex, ReceiveMeta, TransmitFrame, TransmitOffload};
+use mpdk::base::{HeapPacket, Packet, Payload, PortIndex, ReceiveMeta, TransmitFrame, TransmitOffload};
 use mpdk::device::{Device, Refusal};
 
 const ETHER_TYPE: usize = 12;
@@ -18,7 +18,7 @@ pub fn send_pieces(
     payload: &[HeapPacket],
     offload: TransmitOffload,
 ) -> Result<(), Refusal> {
-    device.transmit(TransmitFrame { port: PortIndex(0), header, payload, offload })
+    device.transmit(TransmitFrame { port: PortIndex(0), header, payload: Payload::whole(payload), offload })
 }
 
 /// The packet's bytes in one piece.

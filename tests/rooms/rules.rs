@@ -38,6 +38,7 @@ pub const ROOMS: &[Room] = &[
     room("relay", &["base", "emulator", "device"], true),
     room("shm", &["base", "client"], true),
     room("engine", &["base", "device", "shm", "endpoint"], true),
+    room("bench", &["base", "endpoint", "engine"], false),
     // The configuration is turned into the settings of congestion, tcp and mptcp.
     room(
         "control",
@@ -48,7 +49,7 @@ pub const ROOMS: &[Room] = &[
     // The verbs are programs of their own process: clients, as the app they run.
     room(
         "cli",
-        &["base", "app", "control", "dpdk", "device", "emulator", "engine", "relay", "client"],
+        &["base", "app", "bench", "control", "dpdk", "device", "emulator", "engine", "relay", "client"],
         false,
     ),
 ];

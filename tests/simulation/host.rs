@@ -2,9 +2,7 @@
 
 use super::application::Application;
 use super::packet::{CountedPacket, Held};
-use mpdk::base::{
-    Context, Counters, FrameSink, Instant, Packet, PortIndex, Random, ReceiveMeta, TransmitFrame,
-};
+use mpdk::base::{Context, Counters, FrameSink, Instant, PortIndex, Random, ReceiveMeta, TransmitFrame};
 use mpdk::endpoint::Endpoint;
 
 /// One side of the simulation.
@@ -28,9 +26,7 @@ impl FrameSink<CountedPacket> for Outbox {
 
     fn send(&mut self, frame: TransmitFrame<'_, CountedPacket>) {
         let mut bytes = frame.header.to_vec();
-        for piece in frame.payload {
-            piece.for_each_piece(&mut |part| bytes.extend_from_slice(part));
-        }
+        frame.payload.for_each_piece(|piece| bytes.extend_from_slice(piece));
         self.0.push((frame.port, bytes));
     }
 }

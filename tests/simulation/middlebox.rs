@@ -112,7 +112,9 @@ impl Middlebox {
         let payload = tcp + usize::from(frame[tcp + 12] >> 4) * 4;
         if payload < frame.len() {
             let last = frame.len() - 1;
-            frame[last] ^= 0x20;
+            // Always more: what one segment of a mapping gains another must not lose, or the
+            // mapping's sum stays the same.
+            frame[last] = frame[last].wrapping_add(1);
             mend(frame, tcp);
         }
     }

@@ -58,6 +58,13 @@ impl Destination {
         }
     }
 
+    /// Removes a partial file that holds nothing.
+    pub(super) fn remove_if_empty(&self) {
+        if let Destination::Part(part) = self {
+            part.remove_if_empty();
+        }
+    }
+
     /// What an earlier run left.
     pub(super) fn earlier(&self) -> Option<(Note, u64)> {
         match self {

@@ -8,6 +8,7 @@ mod run;
 mod tests;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::digest::DigestCheck;
@@ -71,10 +72,23 @@ impl GetOptions {
 /// Why it failed, and how far it came. What came is kept in `NAME.part`, to
 /// resume from, and nothing appears under the name itself.
 pub async fn get<C: Connector>(connector: &C, options: &GetOptions) -> Result<Report, Failed> {
+    get_until(connector, options, std::future::pending()).await
+}
+
+/// Downloads a file, unless `interrupted` gives the number of a signal before
+/// it is there.
+///
+/// # Errors
+/// As [`get`], and [`TransferError::Interrupted`].
+pub async fn get_until<C: Connector>(
+    connector: &C,
+    options: &GetOptions,
+    interrupted: impl Future<Output = i32>,
+) -> Result<Report, Failed> {
     let monitor = Monitor::new(Direction::Download, options.progress);
     let mut file = options.output.as_ref().map_or(String::new(), |path| path.display().to_string());
     let mut facts = Facts::default();
-    let result = download(connector, options, &monitor, &mut file, &mut facts).await;
+    let result = download(connector, options, &monitor, interrupted, &mut file, &mut facts).await;
     monitor.finish();
     let mut report = monitor.report(options.url.clone(), file);
     report.size = facts.size_bytes;
@@ -84,7 +98,7 @@ pub async fn get<C: Connector>(connector: &C, options: &GetOptions) -> Result<Re
         Ok(()) => Ok(report),
         Err(error) => {
             report.status = Status::Failed;
-            report.error = Some(error.to_string());
+            report.error = Some(error.with_kept(facts.kept.as_deref()));
             Err(Failed { error, report: Box::new(report) })
         }
     }
@@ -96,12 +110,15 @@ struct Facts {
     size_bytes: Option<u64>,
     resumed_from: u64,
     sha256: Option<super::digest::Sha256Digest>,
+    /// The partial file, where the transfer ended early.
+    kept: Option<PathBuf>,
 }
 
 async fn download<C: Connector>(
     connector: &C,
     options: &GetOptions,
     monitor: &Monitor,
+    interrupted: impl Future<Output = i32>,
     file: &mut String,
     facts: &mut Facts,
 ) -> Result<(), TransferError> {
@@ -109,10 +126,21 @@ async fn download<C: Connector>(
     let url = parsed.map_err(|source| TransferError::Url { url: options.url.clone(), source })?;
     let output = output(options, &url)?;
     *file = output.display().to_string();
-    let mut run = Run::open(connector, options, monitor, url, output).await?;
-    let result = run.transfer().await;
-    let (size_bytes, resumed_from) = run.stand();
-    (facts.size_bytes, facts.resumed_from) = (size_bytes, resumed_from);
+    let mut interrupted = pin!(interrupted);
+    let mut run = tokio::select! {
+        biased;
+        run = Run::open(connector, options, monitor, url, output) => run?,
+        signal = &mut interrupted => return Err(TransferError::Interrupted { signal, kept: None }),
+    };
+    let result = tokio::select! {
+        biased;
+        result = run.transfer() => result,
+        signal = interrupted => Err(run.interrupted(signal).await),
+    };
+    (facts.size_bytes, facts.resumed_from) = run.stand();
+    if result.is_err() {
+        facts.kept = run.kept();
+    }
     result?;
     run.check_and_place(&mut facts.sha256).await
 }

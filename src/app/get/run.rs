@@ -1,7 +1,7 @@
 //! One run of a download: attempts, until the file is there or hope is gone.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http_body_util::{BodyExt as _, Empty};
@@ -91,12 +91,23 @@ impl<'a, C: Connector> Run<'a, C> {
     /// Tries until everything has come and is written.
     pub(super) async fn transfer(&mut self) -> Result<(), TransferError> {
         let result = self.attempts().await;
-        if result.is_err()
-            && let Destination::Part(part) = &self.destination
-        {
-            part.remove_if_empty();
+        if result.is_err() {
+            self.destination.remove_if_empty();
         }
         result
+    }
+
+    /// Ends a transfer that a signal broke off: writes what has come.
+    pub(super) async fn interrupted(&mut self, signal: i32) -> TransferError {
+        // Where that fails, what was written before is there.
+        let _ = self.writer.flush().await;
+        self.destination.remove_if_empty();
+        TransferError::Interrupted { signal, kept: self.kept() }
+    }
+
+    /// The partial file, where it holds something.
+    pub(super) fn kept(&self) -> Option<PathBuf> {
+        self.destination.kept().map(Path::to_owned)
     }
 
     async fn attempts(&mut self) -> Result<(), TransferError> {

@@ -71,6 +71,7 @@ fn exit_codes_tell_the_causes_apart() {
         (local(io::ErrorKind::PermissionDenied), 4),
         (local(io::ErrorKind::StorageFull), 4),
         (wrong, 5),
+        (TransferError::Interrupted { signal: libc::SIGINT, kept: None }, 130),
     ];
     for (error, code) in errors {
         let failed = Failed { error, report: Box::new(report()) };

@@ -30,6 +30,8 @@ struct ExplainedPort {
     mac: Option<String>,
     backup: bool,
     promiscuous: bool,
+    tso: bool,
+    lro: bool,
     rx_descriptors: u16,
     tx_descriptors: u16,
 }
@@ -86,6 +88,8 @@ fn explain_port(port: &Port) -> ExplainedPort {
         mac: port.mac.map(mac_text),
         backup: port.backup,
         promiscuous: port.promiscuous,
+        tso: port.tso,
+        lro: port.lro,
         rx_descriptors: port.rx_descriptors,
         tx_descriptors: port.tx_descriptors,
     }
@@ -245,7 +249,9 @@ impl ExplainedPort {
         let mac = self.mac.as_ref().map(|mac| format!("mac {mac}"));
         let backup = self.backup.then(|| "backup".to_owned());
         let promiscuous = self.promiscuous.then(|| "promiscuous".to_owned());
-        [vlan, mac, backup, promiscuous].into_iter().flatten().collect()
+        let tso = self.tso.then(|| "tso".to_owned());
+        let lro = self.lro.then(|| "lro".to_owned());
+        [vlan, mac, backup, promiscuous, tso, lro].into_iter().flatten().collect()
     }
 }
 

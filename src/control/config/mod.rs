@@ -24,6 +24,8 @@
 //! | `port.rx_descriptors` | 512 | size of the receive ring, a power of two from 64 to 4096 |
 //! | `port.tx_descriptors` | 512 | size of the transmit ring, a power of two from 64 to 4096 |
 //! | `port.promiscuous` | false | receive frames for any MAC address |
+//! | `port.tso` | false | let the port cut segments, where it can (true for a PCI device); both ends of a virtio wire must agree |
+//! | `port.lro` | false | let the port merge segments, where it can (true for a PCI device); both ends of a virtio wire must agree |
 //! | `tcp.congestion` | cubic | congestion control: `new-reno`, `cubic` |
 //! | `tcp.rto_min_us` | 10000 | floor of the retransmission timer, 1000 to 1000000 |
 //! | `tcp.window_scale` | 10 | shift of the announced window, 0 to 14 |

@@ -72,6 +72,10 @@ fn read_port(mut section: Section<'_>, notes: &Notes, machine: &impl Machine) ->
     let rx_descriptors = read_descriptors(&mut section, notes, "rx_descriptors");
     let tx_descriptors = read_descriptors(&mut section, notes, "tx_descriptors");
     let promiscuous = section.boolean("promiscuous", false);
+    // Of the virtual devices, some cut in software, and two ends of a wire must agree.
+    let is_nic = device.as_ref().is_some_and(|device| device.value.kind == DeviceKind::Pci);
+    let tso = section.boolean("tso", is_nic);
+    let lro = section.boolean("lro", is_nic);
     let line = section.line();
     let mac_line = section.line_of("mac");
     section.finish();
@@ -95,6 +99,8 @@ fn read_port(mut section: Section<'_>, notes: &Notes, machine: &impl Machine) ->
         rx_descriptors,
         tx_descriptors,
         promiscuous,
+        tso,
+        lro,
     };
     Some(Draft { port, line, lines })
 }

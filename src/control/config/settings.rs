@@ -106,6 +106,10 @@ pub struct Port {
     pub tx_descriptors: u16,
     /// Receive frames for any MAC address.
     pub promiscuous: bool,
+    /// Let the port cut segments, where it can.
+    pub tso: bool,
+    /// Let the port merge segments, where it can.
+    pub lro: bool,
 }
 
 /// An address with the length of its network prefix.

@@ -116,6 +116,8 @@ fn every_key_is_read() {
         rx_descriptors = 256
         tx_descriptors = 1024
         promiscuous = true
+        tso = true
+        lro = true
         [tcp]
         congestion = "new-reno"
         rto_min_us = 200_000
@@ -157,7 +159,7 @@ fn every_key_is_read() {
     assert_eq!(config.eal.file_prefix, "left-1");
     let port = &config.ports[0];
     assert_eq!((port.mtu, port.vlan, port.rx_descriptors, port.tx_descriptors), (9000, Some(7), 256, 1024));
-    assert!(port.backup && port.promiscuous);
+    assert!(port.backup && port.promiscuous && port.tso && port.lro);
     assert_eq!(port.mac, Some([2, 0, 0, 0, 0, 10]));
     assert_eq!(port.gateway, Some("10.1.1.1".parse().unwrap()));
     assert_eq!(port.gateway6, Some("fe80::1".parse().unwrap()));
@@ -201,15 +203,22 @@ fn the_documented_keys_are_the_keys_there_are() {
     let defaults: BTreeSet<_> = config.defaults.into_iter().map(|used| (used.key, used.value)).collect();
     let with_default = |(_, default): &&(String, String)| default != "none" && default != "required";
     assert_eq!(documented.iter().filter(with_default).cloned().collect::<BTreeSet<_>>(), defaults);
-    for (key, _) in &documented {
-        let (table, key) = key.split_once('.').unwrap();
-        let text = format!(
-            "{}\n{key} = {{}}",
-            if table == "port" { "[[port]]".into() } else { format!("[{table}]") }
-        );
-        let unknown = problems(&text).into_iter().any(|(_, _, message)| message.starts_with("unknown key"));
-        assert!(!unknown, "{table}.{key} is documented and not known");
+    for (key, default) in &documented {
+        key_refuses(key, "{}", "expected");
+        if default.parse::<u64>().is_ok() {
+            key_refuses(key, "99_999_999_999", "is out of range");
+        }
     }
+}
+
+/// A documented key is known, and says what is wrong with this value.
+#[track_caller]
+fn key_refuses(key: &str, value: &str, message: &str) {
+    let (table, name) = key.split_once('.').unwrap();
+    let header = if table == "port" { "[[port]]".into() } else { format!("[{table}]") };
+    let found = problems(&format!("{header}\n{name} = {value}"));
+    let told = found.iter().any(|(line, path, said)| *line == 2 && path == key && said.contains(message));
+    assert!(told, "{key} = {value}: {found:?}");
 }
 
 /// Keys and defaults of the table in this module's documentation.

@@ -15,7 +15,7 @@ fn run(sender: &mut impl Device, receiver: &mut impl Device<Packet = HeapPacket>
     let mut got = Vec::new();
     for number in 0..FRAMES {
         let header = frame_of(number);
-        let payload: &[HeapPacket] = &[];
+        let payload: Payload<'_, HeapPacket> = Payload::EMPTY;
         let offload = TransmitOffload::default();
         sender.transmit(TransmitFrame { port: PortIndex(0), header: &header, payload, offload }).unwrap();
         sender.flush();

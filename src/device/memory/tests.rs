@@ -1,9 +1,14 @@
 use super::*;
-use crate::base::PortIndex;
+use crate::base::{Payload, PortIndex};
 use std::thread;
 
 fn send(device: &mut MemoryDevice, header: &[u8], payload: &[HeapPacket]) -> Result<(), Refusal> {
-    let frame = TransmitFrame { port: PortIndex(0), header, payload, offload: TransmitOffload::default() };
+    let frame = TransmitFrame {
+        port: PortIndex(0),
+        header,
+        payload: Payload::whole(payload),
+        offload: TransmitOffload::default(),
+    };
     device.transmit(frame)
 }
 
@@ -57,7 +62,7 @@ fn checksums_filled_in_are_good_at_the_other_end() {
     capabilities.transmit_tcp_checksum = true;
     let (mut left, mut right) = memory_pair(&MemoryConfig { capabilities, ..Default::default() }).unwrap();
     let offload = TransmitOffload { tcp_checksum: true, ..Default::default() };
-    let payload: &[HeapPacket] = &[];
+    let payload: Payload<'_, HeapPacket> = Payload::EMPTY;
     left.transmit(TransmitFrame { port: PortIndex(0), header: b"x", payload, offload }).unwrap();
     send(&mut left, b"y", &[]).unwrap();
     left.flush();

@@ -1,15 +1,15 @@
 //! Building a frame in buffers: the header, and the payload behind it.
 
-use crate::base::{Packet, TransmitFrame, TransmitOffload};
-use crate::device::{Capabilities, Refusal};
+use crate::base::{Packet, Payload, TransmitFrame, TransmitOffload};
+use crate::device::{Capabilities, InDevice, Refusal};
+use crate::dpdk::mbuf::Part;
 use crate::dpdk::pool::piece;
-use crate::dpdk::{Pool, ffi};
+use crate::dpdk::{Mbuf, Pool, ffi};
 use arrayvec::ArrayVec;
 use std::ptr::NonNull;
 
-/// Pieces that cross to C in one call: the header and a super-frame's payload
-/// in pieces of an MSS.
-const PIECES: usize = 48;
+/// Parts that cross to C in one call: a super-frame's payload in pieces of an MSS.
+const PARTS: usize = 48;
 
 /// A frame built here, whose only reference this is.
 #[derive(Debug)]
@@ -34,18 +34,20 @@ impl Drop for Built {
     }
 }
 
-/// Copies a frame into buffers and tells the driver what to fill in.
-pub(super) fn build<Q: Packet>(
+/// Builds a frame: the header is copied, payload is held by reference where the
+/// device can read it, and tells the driver what to fill in.
+pub(super) fn build<Q: InDevice<Mbuf>>(
     pool: &Pool,
     capabilities: &Capabilities,
     frame: &TransmitFrame<'_, Q>,
 ) -> Result<Built, Refusal> {
-    let bytes = frame.header.len() + frame.payload.iter().map(Packet::len).sum::<usize>();
+    let bytes = frame.header.len() + frame.payload.len();
     if bytes > capabilities.max_frame_bytes as usize {
         return Err(Refusal::TooLong);
     }
-    let mut built = with_header(pool, frame.header, bytes as u32)?;
-    append_payload(pool, &mut built, frame.payload)?;
+    let mbuf = pool.new_frame(&[piece(frame.header)]).ok_or(Refusal::PoolEmpty)?;
+    let built = Built { mbuf, bytes: bytes as u32 };
+    append_payload(pool, &built, &frame.payload, capabilities.multi_segment)?;
     // SAFETY: the frame is whole.
     if unsafe { ffi::mpdk_frame_segments(built.mbuf.as_ptr()) } > capabilities.max_segments {
         return Err(Refusal::TooLong);
@@ -54,33 +56,58 @@ pub(super) fn build<Q: Packet>(
     Ok(built)
 }
 
-fn with_header(pool: &Pool, header: &[u8], bytes: u32) -> Result<Built, Refusal> {
-    let mbuf = pool.new_frame(&[piece(header)]).ok_or(Refusal::PoolEmpty)?;
-    Ok(Built { mbuf, bytes })
-}
-
-/// The payload's bytes are copied. Pieces that a device can read where they
-/// are would be chained here instead.
-fn append_payload<Q: Packet>(pool: &Pool, built: &mut Built, payload: &[Q]) -> Result<(), Refusal> {
-    let mut pieces: ArrayVec<ffi::mpdk_piece, PIECES> = ArrayVec::new();
+/// Collects where the payload lies and appends it, in as few calls as it takes.
+fn append_payload<Q: InDevice<Mbuf>>(
+    pool: &Pool,
+    built: &Built,
+    payload: &Payload<'_, Q>,
+    by_reference: bool,
+) -> Result<(), Refusal> {
+    let mut parts: ArrayVec<ffi::mpdk_part, PARTS> = ArrayVec::new();
     let mut done = Ok(());
-    for packet in payload {
-        packet.for_each_piece(&mut |bytes| {
-            if pieces.is_full() {
-                done = done.and(append(pool, built, &pieces));
-                pieces.clear();
-            }
-            pieces.push(piece(bytes));
-        });
-    }
-    done.and(append(pool, built, &pieces))
+    let mut push = |part: ffi::mpdk_part, parts: &mut ArrayVec<_, PARTS>| {
+        if parts.is_full() {
+            done = done.and(append(pool, built, parts));
+            parts.clear();
+        }
+        parts.push(part);
+    };
+    payload.for_each_packet(|packet, offset, bytes| match packet.in_device().filter(|_| by_reference) {
+        Some(packet) => packet.for_each_part(offset, bytes, |part| {
+            let Part { buffer, data, len } = part;
+            push(ffi::mpdk_part { buffer: buffer.as_ptr(), data, len }, &mut parts);
+        }),
+        None => payload_bytes(packet, offset, bytes, &mut |bytes| {
+            let (buffer, data, len) = (std::ptr::null_mut(), bytes.as_ptr(), bytes.len() as u32);
+            push(ffi::mpdk_part { buffer, data, len }, &mut parts);
+        }),
+    });
+    done.and(append(pool, built, &parts))
 }
 
-fn append(pool: &Pool, built: &Built, pieces: &[ffi::mpdk_piece]) -> Result<(), Refusal> {
-    // SAFETY: the pieces are slices of packets that the caller holds through
-    // this call; the frame is nobody else's.
+/// Calls `visit` with `bytes` of a packet from `offset` on.
+fn payload_bytes<Q: Packet>(packet: &Q, offset: usize, bytes: usize, visit: &mut dyn FnMut(&[u8])) {
+    let (mut skip, mut left) = (offset, bytes);
+    packet.for_each_piece(&mut |piece| {
+        let start = skip.min(piece.len());
+        let take = (piece.len() - start).min(left);
+        if take > 0 {
+            visit(&piece[start..start + take]);
+        }
+        skip -= start;
+        left -= take;
+    });
+}
+
+fn append(pool: &Pool, built: &Built, parts: &[ffi::mpdk_part]) -> Result<(), Refusal> {
+    if parts.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: the parts lie in packets that the caller holds through this call,
+    // and by reference in buffers that then hold themselves; the frame is
+    // nobody else's.
     let result = unsafe {
-        ffi::mpdk_frame_append(pool.as_ptr(), built.mbuf.as_ptr(), pieces.as_ptr(), pieces.len() as u32)
+        ffi::mpdk_frame_append_parts(pool.as_ptr(), built.mbuf.as_ptr(), parts.as_ptr(), parts.len() as u32)
     };
     if result == 0 { Ok(()) } else { Err(Refusal::PoolEmpty) }
 }

@@ -85,6 +85,74 @@ add_segment(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *l
 	return segment;
 }
 
+/* Whether bytes may be written behind those of a segment of a frame of ours. */
+static bool
+is_writable(const struct rte_mbuf *segment)
+{
+	return RTE_MBUF_DIRECT(segment);
+}
+
+/* Appends a copy behind `last`; returns the new last segment or NULL. */
+static struct rte_mbuf *
+append_copy(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *last,
+	    const uint8_t *from, uint32_t left)
+{
+	while (left > 0) {
+		uint32_t room = is_writable(last) ? rte_pktmbuf_tailroom(last) : 0;
+		uint32_t take = RTE_MIN(left, room);
+
+		if (take == 0) {
+			last = add_segment(pool, frame, last);
+			if (last == NULL)
+				return NULL;
+			continue;
+		}
+		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), from, take);
+		last->data_len += take;
+		frame->pkt_len += take;
+		from += take;
+		left -= take;
+	}
+	return last;
+}
+
+/* Appends a segment that refers to bytes of `part`; returns it or NULL. */
+static struct rte_mbuf *
+append_reference(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *last,
+		 const struct mpdk_part *part)
+{
+	struct rte_mbuf *segment = add_segment(pool, frame, last);
+
+	if (segment == NULL)
+		return NULL;
+	rte_pktmbuf_attach(segment, part->buffer);
+	segment->data_off = part->data - (const uint8_t *)segment->buf_addr;
+	segment->data_len = part->len;
+	/* Of a chain's first segment only; attaching copied it. */
+	segment->next = NULL;
+	frame->pkt_len += part->len;
+	return segment;
+}
+
+int
+mpdk_frame_append_parts(struct rte_mempool *pool, struct rte_mbuf *frame,
+			const struct mpdk_part *parts, uint32_t count)
+{
+	struct rte_mbuf *last = rte_pktmbuf_lastseg(frame);
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct mpdk_part *part = &parts[i];
+
+		last = part->buffer != NULL ?
+			       append_reference(pool, frame, last, part) :
+			       append_copy(pool, frame, last, part->data, part->len);
+		if (last == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int
 mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame, const struct mpdk_piece *pieces,
 		  uint32_t count)
@@ -93,28 +161,12 @@ mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame, const struct
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		const uint8_t *from = pieces[i].data;
-		uint32_t left = pieces[i].len;
-
-		while (left > 0) {
-			uint32_t take = RTE_MIN(left, (uint32_t)rte_pktmbuf_tailroom(last));
-
-			if (take == 0) {
-				last = add_segment(pool, frame, last);
-				if (last == NULL)
-					return -ENOMEM;
-				continue;
-			}
-			memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), from, take);
-			last->data_len += take;
-			frame->pkt_len += take;
-			from += take;
-			left -= take;
-		}
+		last = append_copy(pool, frame, last, pieces[i].data, pieces[i].len);
+		if (last == NULL)
+			return -ENOMEM;
 	}
 	return 0;
 }
-
 int
 mpdk_frame_chain(struct rte_mbuf *frame, struct rte_mbuf *tail)
 {

@@ -110,6 +110,20 @@ int mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame,
 		      const struct mpdk_piece *pieces, uint32_t count);
 /* Appends the segments of `tail`, whose reference goes over to `frame`. */
 int mpdk_frame_chain(struct rte_mbuf *frame, struct rte_mbuf *tail);
+/* Bytes of a frame: in a buffer, to be held by reference, or to be copied. */
+struct mpdk_part {
+	/* NULL: copy. */
+	struct rte_mbuf *buffer;
+	const uint8_t *data;
+	uint32_t len;
+};
+/*
+ * Appends parts; -ENOMEM leaves the frame whole but unfinished. A copied part
+ * may follow only a buffer of the frame's own: what was appended by reference
+ * is not written to.
+ */
+int mpdk_frame_append_parts(struct rte_mempool *pool, struct rte_mbuf *frame,
+			    const struct mpdk_part *parts, uint32_t count);
 /* Says what the driver shall fill in. */
 int mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload);
 

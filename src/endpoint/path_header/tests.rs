@@ -1,6 +1,7 @@
 use super::*;
 use crate::base::{HeapPacket, SeqNumber};
 use crate::endpoint::PortAddress;
+use crate::endpoint::segmentation::Cuts;
 use crate::wire::{OptionBytes, TcpFlags};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use proptest::prelude::*;
@@ -43,6 +44,15 @@ fn segment(pieces: &[Vec<u8>], option_words: usize, segment_bytes: u16) -> Outgo
     }
 }
 
+/// All of a segment in one frame.
+fn write_whole(
+    header: &PathHeader,
+    segment: &OutgoingSegment<HeapPacket>,
+    out: &mut HeaderBuffer,
+) -> Option<(usize, TransmitOffload)> {
+    header.write(MAC, segment, &Cuts::new(segment, true).next().unwrap(), out)
+}
+
 proptest! {
     /// An independent crate finds every field where it belongs and every
     /// checksum right.
@@ -56,7 +66,7 @@ proptest! {
         let header = PathHeader::new(&port(vlan, false), &tuple(is_ipv6));
         let segment = segment(&pieces, option_words, 0);
         let mut buffer = [0xaa; HEADER_BYTES_MOST];
-        let (header_bytes, offload) = header.write(MAC, &segment, &mut buffer).unwrap();
+        let (header_bytes, offload) = write_whole(&header, &segment, &mut buffer).unwrap();
         let frame = [&buffer[..header_bytes], &pieces.concat()].concat();
         let sliced = SlicedPacket::from_ethernet(&frame).unwrap();
         prop_assert_eq!(sliced.vlan_ids().iter().map(|id| id.value()).collect::<Vec<_>>(), Vec::from_iter(vlan));
@@ -97,7 +107,7 @@ proptest! {
         let mut hardware = [0; HEADER_BYTES_MOST];
         let segment = segment(&pieces, 3, 0);
         let write = |offload, buffer: &mut HeaderBuffer| {
-            PathHeader::new(&port(None, offload), &tuple(is_ipv6)).write(MAC, &segment, buffer).unwrap()
+            write_whole(&PathHeader::new(&port(None, offload), &tuple(is_ipv6)), &segment, buffer).unwrap()
         };
         write(false, &mut software);
         let (header_bytes, offload) = write(true, &mut hardware);
@@ -122,7 +132,7 @@ fn a_port_that_cuts_finds_the_sum_without_a_length() {
     let header = PathHeader::new(&port(None, true), &tuple(false));
     let segment = segment(&[vec![1; 4000]], 3, 1448);
     let mut buffer = [0; HEADER_BYTES_MOST];
-    let (_, offload) = header.write(MAC, &segment, &mut buffer).unwrap();
+    let (_, offload) = write_whole(&header, &segment, &mut buffer).unwrap();
     assert_eq!(offload.segment_bytes, 1448);
     let ends = tuple(false);
     let expected = pseudo_header(ends.local.ip(), ends.remote.ip(), protocol::TCP, 0).sum();
@@ -133,7 +143,7 @@ fn a_port_that_cuts_finds_the_sum_without_a_length() {
 fn what_fits_one_segment_is_not_cut() {
     let header = PathHeader::new(&port(None, true), &tuple(true));
     let mut buffer = [0; HEADER_BYTES_MOST];
-    let (_, offload) = header.write(MAC, &segment(&[vec![1; 1428]], 3, 1428), &mut buffer).unwrap();
+    let (_, offload) = write_whole(&header, &segment(&[vec![1; 1428]], 3, 1428), &mut buffer).unwrap();
     assert_eq!((offload.segment_bytes, offload.ipv6), (0, true));
 }
 
@@ -141,7 +151,7 @@ fn what_fits_one_segment_is_not_cut() {
 fn a_packet_too_long_for_ip_is_refused() {
     let header = PathHeader::new(&port(None, true), &tuple(false));
     let mut buffer = [0; HEADER_BYTES_MOST];
-    assert!(header.write(MAC, &segment(&[vec![1; 65_495]], 0, 1448), &mut buffer).is_some());
-    assert!(header.write(MAC, &segment(&[vec![1; 65_496]], 0, 1448), &mut buffer).is_none());
-    assert!(header.write(MAC, &segment(&[vec![1; 70_000]], 0, 1448), &mut buffer).is_none());
+    assert!(write_whole(&header, &segment(&[vec![1; 65_495]], 0, 1448), &mut buffer).is_some());
+    assert!(write_whole(&header, &segment(&[vec![1; 65_496]], 0, 1448), &mut buffer).is_none());
+    assert!(write_whole(&header, &segment(&[vec![1; 70_000]], 0, 1448), &mut buffer).is_none());
 }

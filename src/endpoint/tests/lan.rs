@@ -65,7 +65,7 @@ impl FrameSink<HeapPacket> for Step {
     fn send(&mut self, frame: TransmitFrame<'_, HeapPacket>) {
         assert!(self.room(frame.port) > 0, "sent without room");
         let mut bytes = frame.header.to_vec();
-        frame.payload.iter().for_each(|piece| bytes.extend_from_slice(piece.as_slice()));
+        frame.payload.for_each_piece(|piece| bytes.extend_from_slice(piece));
         self.frames.push((frame.port, bytes));
     }
 }

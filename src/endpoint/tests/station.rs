@@ -33,7 +33,7 @@ impl FrameSink<HeapPacket> for Wire {
         assert_ne!(self.room, Some(0), "sent without room");
         self.room = self.room.map(|room| room - 1);
         let mut bytes = frame.header.to_vec();
-        frame.payload.iter().for_each(|piece| bytes.extend_from_slice(piece.as_slice()));
+        frame.payload.for_each_piece(|piece| bytes.extend_from_slice(piece));
         self.frames.push((frame.port, bytes));
     }
 }

@@ -1,8 +1,8 @@
 //! Engines on threads of their own: sleeping, waking, stopping, dying.
 
 use super::pair::{endpoint_config, run, server, small_region, wires};
-use crate::base::{Duration, Outcome, Packet, ReceiveMeta, TransmitFrame};
-use crate::device::{Capabilities, Device, DeviceStatistics, MemoryDevice, Refusal};
+use crate::base::{Duration, Outcome, ReceiveMeta, TransmitFrame};
+use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, MemoryDevice, Refusal};
 use crate::engine::{EndpointHandle, EngineConfig, Opened, Settings, StartError, start};
 use crate::shm;
 use mpdk_client::{Context, Listener, Stream};
@@ -47,7 +47,7 @@ impl Device for Watched {
         assert!(!self.watch.breaks.load(Ordering::Relaxed), "broken on demand");
         self.inner.receive(out)
     }
-    fn transmit<Q: Packet>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
+    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         self.inner.transmit(frame)
     }
     fn room(&self) -> usize {
@@ -83,7 +83,7 @@ fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, spin: Durati
     let open = move || {
         let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
         let ports: Vec<_> = devices.into_iter().map(watched).collect();
-        Ok(Opened { endpoint: endpoint_config(side, &ports), ports })
+        Ok(Opened { endpoint: endpoint_config(side, &ports), ports, resident: None })
     };
     start(EngineConfig { settings, core: None }, open).unwrap()
 }
@@ -242,10 +242,13 @@ fn what_cannot_start_says_why() {
     assert_eq!(error.to_string(), "no such card");
     let error = begin(|| {
         let (ports, _) = wires(2);
-        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports })
+        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports, resident: None })
     });
     assert_eq!(error.to_string(), "1 ports are configured, 2 were opened");
-    let error = begin(|| Ok(Opened { endpoint: endpoint_config::<MemoryDevice>(1, &[]), ports: Vec::new() }));
+    let error = begin(|| {
+        let endpoint = endpoint_config::<MemoryDevice>(1, &[]);
+        Ok(Opened { endpoint, ports: Vec::new(), resident: None })
+    });
     assert!(matches!(error, StartError::Endpoint(_)));
     let error = begin(|| panic!("a defect"));
     assert!(matches!(&error, StartError::Died(text) if text == "a defect"), "{error:?}");

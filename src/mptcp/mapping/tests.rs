@@ -88,6 +88,22 @@ fn a_mapping_is_never_changed() {
 }
 
 #[test]
+fn a_mapping_to_which_a_data_fin_was_added_is_the_same() {
+    let mut incoming = Incoming::new();
+    for checksum in [None, Some(7)] {
+        let start = usize::from(checksum.is_some()) * 10;
+        let first = ReceivedMapping { checksum, ..mapping(start, 70, 4) };
+        let with_end = ReceivedMapping { length: 5, checksum: checksum.map(|sum| sum + 1), ..first };
+        assert_eq!(incoming.declare(first, INITIAL, 100), Declared::Taken);
+        assert_eq!(incoming.declare(with_end, INITIAL, 100), Declared::Taken);
+        incoming.declare(mapping(start + 4, 80, 6), INITIAL, 100);
+        assert_eq!(incoming.declare(with_end, INITIAL, 100), Declared::Taken, "a late segment");
+    }
+    incoming.append(received(0, b"0123"));
+    assert_eq!(steps(&mut incoming).0, [(70, b"0123".to_vec())]);
+}
+
+#[test]
 fn an_old_mapping_is_no_conflict() {
     let mut incoming = Incoming::new();
     incoming.declare(mapping(0, 0, 4), INITIAL, 100);

@@ -20,8 +20,11 @@ async fn fail(answers: Vec<Vec<u8>>, retries: u32) -> (Failed, Vec<String>) {
     options.retries = retries;
     let failed = get(&TcpConnector, &options).await.expect_err("a failure");
     assert_eq!(failed.report.status, Status::Failed);
-    assert_eq!(failed.report.error, Some(failed.to_string()));
-    (failed, names(local.path()))
+    let (told, left) = (failed.report.error.clone().expect("a reason"), names(local.path()));
+    assert!(told.starts_with(&failed.to_string()), "{told}");
+    let is_kept = left.iter().any(|name| name == "out.part");
+    assert_eq!(told.contains("; what came is kept in `"), is_kept, "{told}");
+    (failed, left)
 }
 
 #[tokio::test]

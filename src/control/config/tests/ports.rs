@@ -63,6 +63,32 @@ fn addresses_that_are_none() {
 }
 
 #[test]
+fn addresses_that_no_host_has() {
+    for (address, what) in [
+        ("0.0.0.0/8", "the unspecified address"),
+        ("::/64", "the unspecified address"),
+        ("127.0.0.1/8", "a loopback address"),
+        ("::1/64", "a loopback address"),
+        ("224.0.0.1/24", "a multicast address"),
+        ("ff02::1/64", "a multicast address"),
+        ("255.255.255.255/24", "the broadcast address"),
+        ("10.1.1.0/24", "the network's address"),
+        ("fe80::1/64", "a link-local address"),
+        ("fd00:1::/64", "a subnet's anycast address"),
+        ("::ffff:10.1.1.2/120", "an IPv4-mapped address"),
+        ("10.1.1.2/33", "no prefix length from 1 to 32"),
+        ("10.1.1.2/0", "no prefix length from 1 to 32"),
+        ("fd00::2/129", "no prefix length from 1 to 128"),
+        ("10.1.1.2/", "no prefix length"),
+    ] {
+        one_problem(&ONE_PORT.replace("10.1.1.2/24", address), 4, "port.addresses", what);
+    }
+    for address in ["10.1.1.0/31", "10.1.1.1/32", "fd00::/127"] {
+        valid(&ONE_PORT.replace("10.1.1.2/24", address));
+    }
+}
+
+#[test]
 fn other_values_of_a_port_that_cannot_be() {
     port_problem("mac = \"02:00:00:00:01\"", "is no MAC address");
     port_problem("mac = \"01:00:5e:00:00:01\"", "names a group or nobody");

@@ -1,0 +1,94 @@
+//! `mpdk bench`: line-rate source and sink.
+
+mod options;
+mod report;
+mod start;
+
+pub(super) use options::Options;
+
+use super::signals::EndSignals;
+use super::{EXIT_CONFIGURATION, EXIT_START};
+use crate::bench::{Measured, News};
+use crate::control::Config;
+use options::Role;
+use std::io::Write;
+use std::sync::mpsc;
+
+/// Runs the program inside an engine until it is done or a signal comes.
+pub(super) fn run(options: &Options) -> u8 {
+    let config = match Config::load(&options.role.config().path) {
+        Ok(config) => config,
+        Err(error) => return fail(EXIT_CONFIGURATION, &error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(EXIT_START, &error),
+    };
+    let _entered = runtime.enter();
+    let signals = match EndSignals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return fail(EXIT_START, &error),
+    };
+    let (news, from_engine) = mpsc::channel();
+    let handle = match start::start(&config, &options.role, news) {
+        Ok(handle) => handle,
+        Err(error) => return fail(EXIT_START, &error),
+    };
+    tracing::info!(config = %config.file.display(), ports = config.ports.len(), "the endpoint runs");
+    let stop = handle.stop_handle();
+    let end = runtime.block_on(listen(from_engine, signals));
+    stop.stop();
+    let stopped = handle.wait();
+    if let Err(died) = stopped {
+        return fail(1, &died);
+    }
+    match end {
+        End::Done(runs) => {
+            report::print(&config, options, &runs);
+            0
+        }
+        // The passive side is ended by a signal, and by nothing else.
+        End::Signal(_) if matches!(options.role, Role::Sink(_)) => 0,
+        // As shells show it.
+        End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        End::Failed(reason) => fail(1, &reason),
+    }
+}
+
+/// How it ended.
+enum End {
+    Done(Vec<Measured>),
+    Signal(i32),
+    Failed(String),
+}
+
+/// Collects what the engine tells.
+async fn listen(from_engine: mpsc::Receiver<News>, mut signals: EndSignals) -> End {
+    let (sender, mut news) = tokio::sync::mpsc::unbounded_channel();
+    // Engine threads know nothing of tokio: this one waits for them.
+    let forward = move || {
+        while let Ok(item) = from_engine.recv()
+            && sender.send(item).is_ok()
+        {}
+    };
+    drop(std::thread::Builder::new().name("mpdk-bench".into()).spawn(forward));
+    let mut runs = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => return End::Signal(signal),
+            item = news.recv() => match item {
+                Some(News::Measured(measured)) => runs.push(measured),
+                Some(News::Done) => return End::Done(runs),
+                Some(News::Failed(reason)) => return End::Failed(reason),
+                None => return End::Failed("the engine has ended".into()),
+            },
+        }
+    }
+}
+
+fn fail(code: u8, error: &dyn std::fmt::Display) -> u8 {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "mpdk: {error}");
+    code
+}

@@ -1,0 +1,124 @@
+//! An engine with a benchmark inside.
+
+use super::options::Role;
+use crate::bench::{Connects, Exchange, Idlers, News, Pattern, RoundTrips, Sink, Source, Target, Wish};
+use crate::cli::StartError;
+use crate::cli::ports;
+use crate::cli::start::Failure;
+use crate::control::Config;
+use crate::dpdk::{Eal, Mbuf, Pool, PoolConfig, PoolKind};
+use crate::engine::{EndpointHandle, Opened, Resident};
+use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
+
+/// Bytes of one packet of a pattern.
+const PACKET_BYTES: u16 = 16 * 1024;
+
+/// What the program needs to know, on the engine's thread.
+#[derive(Clone, Debug)]
+enum Job {
+    Sink { listen: SocketAddr },
+    Source { target: Target, plan: crate::bench::Plan, packets: u32 },
+    RoundTrips { target: Target, plan: crate::bench::Plan, exchange: Exchange },
+    Connects { target: Target, plan: crate::bench::Plan },
+    Idlers { target: Target, plan: crate::bench::Plan },
+}
+
+/// Starts it.
+pub(super) fn start(config: &Config, role: &Role, news: Sender<News>) -> Result<EndpointHandle, StartError> {
+    let mut config = config.clone();
+    config.mptcp.enabled &= !role.plain_tcp();
+    let job = Job::new(role);
+    let engine = config.engine();
+    let open = move || {
+        let (eal, ports) = ports::open(&config)?;
+        let resident = job.resident(&eal, news)?;
+        Ok(Opened { endpoint: config.endpoint(&ports), ports, resident: Some(resident) })
+    };
+    crate::engine::start(engine, open).map_err(StartError::new)
+}
+
+impl Job {
+    fn new(role: &Role) -> Self {
+        let target = |address, connections: u32| Target { address, connections: connections as usize };
+        match role {
+            Role::Sink(options) => Self::Sink { listen: options.listen },
+            Role::Source(options) => Self::Source {
+                target: target(options.active.target, options.connections),
+                plan: options.active.plan(),
+                packets: options.buffer_kib.div_ceil(u32::from(PACKET_BYTES) / 1024),
+            },
+            Role::Rr(options) => Self::RoundTrips {
+                target: target(options.active.target, options.connections),
+                plan: options.active.plan(),
+                exchange: Exchange {
+                    request_bytes: options.request_bytes,
+                    response_bytes: options.response_bytes,
+                    pipeline: options.pipeline.into(),
+                },
+            },
+            Role::Cps(options) => Self::Connects {
+                target: target(options.active.target, options.connections),
+                plan: options.active.plan(),
+            },
+            Role::Idle(options) => Self::Idlers {
+                target: target(options.active.target, options.connections),
+                plan: options.active.plan(),
+            },
+        }
+    }
+
+    fn resident(self, eal: &Eal, news: Sender<News>) -> Result<Box<dyn Resident<Mbuf>>, Failure> {
+        let packets = if let Self::Source { packets, .. } = self { packets } else { 1 };
+        let memory = Memory::new(eal, packets)?;
+        let pattern = memory.pattern(packets)?;
+        Ok(match self {
+            Self::Sink { listen } => Box::new(Sink::new(listen, pattern, news)),
+            Self::Source { target, plan, .. } => {
+                Box::new(Source::new(target, pattern, memory.packet(&Wish::Discard.encode())?, plan, news))
+            }
+            Self::RoundTrips { target, plan, exchange } => {
+                let Exchange { request_bytes, response_bytes, .. } = exchange;
+                let wish = memory.packet(&Wish::Answer { request_bytes, response_bytes }.encode())?;
+                Box::new(RoundTrips::new(target, exchange, pattern, wish, plan, news))
+            }
+            Self::Connects { target, plan } => {
+                Box::new(Connects::new(target, memory.packet(&Wish::Once.encode())?, plan, news))
+            }
+            Self::Idlers { target, plan } => {
+                Box::new(Idlers::new(target, memory.packet(&Wish::Idle.encode())?, plan, news))
+            }
+        })
+    }
+}
+
+/// Buffers that the program sends from.
+struct Memory(Pool);
+
+impl Memory {
+    fn new(eal: &Eal, packets: u32) -> Result<Self, Failure> {
+        let config = PoolConfig {
+            name: "pattern".into(),
+            kind: PoolKind::Ordinary,
+            buffers: (packets + 8).max(64),
+            payload_bytes: PACKET_BYTES,
+        };
+        Ok(Self(Pool::new(eal, &config)?))
+    }
+
+    fn packet(&self, bytes: &[u8]) -> Result<Mbuf, Failure> {
+        self.0.packet(&[bytes]).ok_or_else(|| "no buffer for the payload".into())
+    }
+
+    /// Packets of bytes that differ, so that a byte in the wrong place shows.
+    fn pattern(&self, packets: u32) -> Result<Pattern<Mbuf>, Failure> {
+        let bytes = |packet: u32| -> Vec<u8> {
+            (0..u32::from(PACKET_BYTES))
+                .map(|at| (at.wrapping_mul(31) ^ packet.wrapping_mul(17)) as u8)
+                .collect()
+        };
+        let packets =
+            (0..packets).map(|packet| self.packet(&bytes(packet))).collect::<Result<Vec<_>, _>>()?;
+        Ok(Pattern::new(packets))
+    }
+}

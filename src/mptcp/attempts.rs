@@ -1,0 +1,101 @@
+//! Pairs of addresses between which joins were tried, and what came of it
+//! (RFC 8684 §3.4.1, §3.6, §3.9.3); and how many joins may still fail (§5).
+
+use arrayvec::ArrayVec;
+use std::net::{IpAddr, SocketAddr};
+
+/// Pairs that are remembered. Beyond them nothing new is tried.
+const PAIRS_MAX: usize = 64;
+
+/// Joins of a connection that may fail. A peer that announces the addresses of
+/// others makes us send this many SYNs to them, and no more.
+const FAILURES_MAX: u8 = 32;
+
+/// What became of a pair, from the mildest to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    /// A subflow was asked for, is there, or was there.
+    Tried,
+    /// The join failed: nobody answered.
+    Unanswered,
+    /// The join failed: it was refused, or answered wrongly.
+    Refused,
+    /// The peer says that the pair will never do (MP_TCPRST without T).
+    Barred,
+}
+
+/// The pairs that are not tried again, each until something changes that
+/// gives it another chance.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    pairs: ArrayVec<(IpAddr, SocketAddr, Fate), PAIRS_MAX>,
+    failures_left: u8,
+}
+
+impl Attempts {
+    pub(super) fn new() -> Self {
+        Self { pairs: ArrayVec::new(), failures_left: FAILURES_MAX }
+    }
+
+    /// Whether a pair must not be tried now.
+    pub(super) fn is_tried(&self, local: IpAddr, remote: SocketAddr) -> bool {
+        self.pairs.iter().any(|pair| (pair.0, pair.1) == (local, remote))
+    }
+
+    /// Remembers a pair as tried; `false` if there is no room for it.
+    pub(super) fn remember(&mut self, local: IpAddr, remote: SocketAddr) -> bool {
+        self.is_tried(local, remote) || self.pairs.try_push((local, remote, Fate::Tried)).is_ok()
+    }
+
+    /// A pair came to something worse. Only what is barred outlives the address.
+    pub(super) fn note(&mut self, local: IpAddr, remote: SocketAddr, fate: Fate) {
+        if let Some(pair) = self.pairs.iter_mut().find(|pair| (pair.0, pair.1) == (local, remote)) {
+            pair.2 = pair.2.max(fate);
+        } else if fate == Fate::Barred {
+            if self.pairs.is_full()
+                && let Some(mildest) = self.pairs.iter().position(|pair| pair.2 != Fate::Barred)
+            {
+                self.pairs.swap_remove(mildest);
+            }
+            // Full of barred pairs: nothing is tried any more.
+            let _ = self.pairs.try_push((local, remote, fate));
+        }
+    }
+
+    /// The peer announced the address anew, or removed it (§3.4.1, §3.9.3).
+    pub(super) fn forget_remote(&mut self, remote: SocketAddr) {
+        self.pairs.retain(|pair| pair.1 != remote || pair.2 == Fate::Barred);
+    }
+
+    /// Addresses of ours have their link again: what nobody answered was the
+    /// link's fault, and no peer can bring this about.
+    pub(super) fn forget_local(&mut self, has_link: impl Fn(IpAddr) -> bool) {
+        self.pairs.retain(|pair| !has_link(pair.0) || pair.2 >= Fate::Refused);
+        self.failures_left = FAILURES_MAX;
+    }
+
+    /// No subflow is left: pairs that worked once get another chance.
+    pub(super) fn forget_dead(&mut self) {
+        self.pairs.retain(|pair| pair.2 != Fate::Tried);
+    }
+
+    /// Whether no join may be tried any more.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.failures_left == 0
+    }
+
+    /// Whether no further pair can be remembered.
+    pub(super) const fn is_full(&self) -> bool {
+        self.pairs.is_full()
+    }
+
+    /// A SYN is about to leave. It counts as failed until it has succeeded.
+    pub(super) const fn spend(&mut self) {
+        self.failures_left = self.failures_left.saturating_sub(1);
+    }
+
+    /// A join succeeded: it cost nothing, and makes up for one that failed.
+    pub(super) fn succeeded(&mut self) {
+        self.failures_left = (self.failures_left + 2).min(FAILURES_MAX);
+    }
+}
