@@ -14,9 +14,12 @@ pub mod device;
 #[cfg(feature = "dpdk")]
 #[allow(unsafe_code)]
 pub mod dpdk;
+pub mod emulator;
 pub mod endpoint;
 pub mod engine;
 pub mod mptcp;
+#[allow(unsafe_code)]
+pub mod relay;
 #[allow(unsafe_code)]
 pub mod shm;
 pub mod tcp;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{bench, check, get, logging, put, run, serve};
+use super::{bench, check, get, logging, put, run, serve, wire};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub(super) enum Verb {
     Put(put::Options),
     /// Run an endpoint for programs on this machine.
     Run(run::Options),
+    /// Emulate links: join ports with rate, delay, loss and more between them.
+    Wire(wire::Options),
     /// Measure an endpoint against another.
     Bench(bench::Options),
     /// Check a configuration and tell what it starts.
@@ -45,7 +47,8 @@ impl Verb {
     pub(super) fn default_level(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Run(_) => "info",
-            Self::Get(_) | Self::Put(_) | Self::Check(_) | Self::Bench(_) => "warn",
+            Self::Wire(options) if options.stays() => "info",
+            Self::Get(_) | Self::Put(_) | Self::Wire(_) | Self::Check(_) | Self::Bench(_) => "warn",
         }
     }
 }

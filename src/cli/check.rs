@@ -63,7 +63,7 @@ fn json_of(file: &Path, result: &Result<Explanation, ConfigError>) -> String {
     serde_json::to_string_pretty(&answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
-fn refusal_text(error: &ConfigError) -> String {
+pub(super) fn refusal_text(error: &ConfigError) -> String {
     match error {
         ConfigError::Invalid(problems) if problems.problems.len() > 1 => {
             format!("{problems}\n{} problems", problems.problems.len())

@@ -6,14 +6,14 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; `serve` and `run` also when a signal asked them to end |
-//! | 1 | the transfer failed, or the endpoint broke down |
+//! | 0 | done; `serve`, `run` and `wire` also when a signal asked them to end |
+//! | 1 | the transfer failed, the endpoint or emulator broke down, or a running emulator refused |
 //! | 2 | wrong usage of the command line |
 //! | 3 | the server refused |
 //! | 4 | a local file or folder |
 //! | 5 | the digest is not the expected one |
 //! | 6 | the configuration is invalid or cannot be read |
-//! | 7 | the endpoint could not be started |
+//! | 7 | the endpoint or emulator could not be started |
 //! | 130, 143 | a transfer was ended by SIGINT or SIGTERM; what came is kept |
 
 mod arguments;
@@ -29,6 +29,7 @@ mod running;
 mod serve;
 mod signals;
 mod start;
+mod wire;
 
 pub use endpoint::{Endpoint, StartError};
 pub use start::start_endpoint;
@@ -62,6 +63,7 @@ pub fn run<E: Endpoint>(
         Verb::Get(options) => get::run(options, start),
         Verb::Put(options) => put::run(options, start),
         Verb::Run(options) => run::run(options, start),
+        Verb::Wire(options) => wire::run(options, &mut std::io::stdout().lock()),
         Verb::Bench(options) => bench::run(options),
         Verb::Check(options) => check::run(options, &mut std::io::stdout().lock()),
     };

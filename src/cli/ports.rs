@@ -1,7 +1,7 @@
 //! From a configuration to opened ports.
 
 use super::start::Failure;
-use crate::control::{Config, EalLogLevel, Memory, Port};
+use crate::control::{self, Config, EalLogLevel, Memory, Port};
 use crate::dpdk::{
     DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig,
     PoolKind, PortConfig,
@@ -18,7 +18,7 @@ const TRANSMIT_IN_MOTION: u32 = 512;
 pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
     let addresses: Vec<DeviceAddress> =
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
-    let eal = Eal::start(&eal_config(config).for_devices(&addresses))?;
+    let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
     let (receive, transmit) = pools(&eal, config, &addresses)?;
     let mut devices = Vec::new();
     for (port, address) in config.ports.iter().zip(&addresses) {
@@ -28,24 +28,25 @@ pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
     Ok((eal, devices))
 }
 
-fn eal_config(config: &Config) -> EalConfig {
+/// How DPDK is started on these cores.
+pub(super) fn eal_config(eal: &control::Eal, cores: &[u16]) -> EalConfig {
     EalConfig {
-        memory: match config.eal.memory {
+        memory: match eal.memory {
             Memory::NoHuge => MemoryMode::NoHuge,
             Memory::InMemory => MemoryMode::InMemory,
             Memory::Files => MemoryMode::Files,
         },
-        memory_mb: config.eal.memory_mb,
-        file_prefix: config.eal.file_prefix.clone(),
-        cores: config.pinned_cores().iter().map(|&core| u32::from(core)).collect(),
-        log_level: match config.eal.log_level {
+        memory_mb: eal.memory_mb,
+        file_prefix: eal.file_prefix.clone(),
+        cores: cores.iter().map(|&core| u32::from(core)).collect(),
+        log_level: match eal.log_level {
             EalLogLevel::Error => LogLevel::Error,
             EalLogLevel::Warning => LogLevel::Warning,
             EalLogLevel::Notice => LogLevel::Notice,
             EalLogLevel::Info => LogLevel::Info,
             EalLogLevel::Debug => LogLevel::Debug,
         },
-        extra: config.eal.arguments.clone(),
+        extra: eal.arguments.clone(),
         ..EalConfig::default()
     }
 }

@@ -3,6 +3,7 @@
 mod config;
 
 pub use config::{
-    Config, ConfigError, DefaultUsed, Device, DeviceKind, Eal, EalLogLevel, Engine, Explanation, Machine,
-    Memory, MemoryNeed, Mptcp, Port, Problem, Problems, Subnet, Tcp, ThisMachine,
+    Config, ConfigError, DIRECTION_KEYS, DefaultUsed, Device, DeviceKind, DirectionSettings, Eal,
+    EalLogLevel, Engine, Explanation, Machine, Memory, MemoryNeed, Mptcp, Port, Problem, Problems, Subnet,
+    Tcp, ThisMachine, WireConfig, WireDevice, WireLink,
 };

@@ -1,7 +1,9 @@
 //! Two devices joined by a wire in memory.
 
-use crate::base::{ChecksumState, HeapPacket, ReceiveMeta, TransmitFrame, TransmitOffload};
-use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
+use crate::base::{
+    ChecksumState, HeapPacket, Payload, PortIndex, ReceiveMeta, TransmitFrame, TransmitOffload,
+};
+use crate::device::{Capabilities, Device, DeviceStatistics, Forward, InDevice, Refusal};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -214,6 +216,18 @@ impl Device for MemoryDevice {
 
     fn statistics(&self) -> DeviceStatistics {
         self.statistics
+    }
+}
+
+impl Forward for MemoryDevice {
+    fn forward(&mut self, packet: HeapPacket) -> Result<(), Refusal> {
+        let offload = TransmitOffload::default();
+        self.transmit(TransmitFrame {
+            port: PortIndex(0),
+            header: packet.as_slice(),
+            payload: Payload::<HeapPacket>::EMPTY,
+            offload,
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 mod capabilities;
 mod capture;
 mod fault;
+mod forward;
 mod interface;
 mod memory;
 mod pcap;
@@ -18,6 +19,7 @@ mod statistics;
 pub use capabilities::{Capabilities, Segmentation};
 pub use capture::CaptureDevice;
 pub use fault::{Alter, FaultConfig, FaultCounts, FaultDevice, FaultRates};
+pub use forward::Forward;
 pub use interface::{Device, InDevice, Refusal};
 pub use memory::{MemoryConfig, MemoryDevice, memory_pair};
 pub use pcap::{CapturedFrame, Direction, FrameReader, PcapError, PcapngWriter, WriterConfig};

@@ -80,6 +80,13 @@ impl Mbuf {
         packet
     }
 
+    /// The whole chain, whatever the window was: its one reference goes over.
+    pub(super) fn into_chain(self) -> NonNull<ffi::rte_mbuf> {
+        let chain = self.chain;
+        std::mem::forget(self);
+        chain
+    }
+
     /// For another thread, if nobody else holds any of its buffers; otherwise
     /// the packet comes back.
     ///

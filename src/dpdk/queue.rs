@@ -2,6 +2,7 @@
 
 mod frame;
 mod pending;
+mod whole;
 
 use super::port::Shared;
 use super::tap::TapLink;

@@ -1,9 +1,10 @@
 //! Echo requests (RFC 792) by the kernel of a network namespace.
 
 use super::frames::checksum;
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::os::fd::FromRawFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A raw ICMP socket, in the namespace of the thread that makes it.
 #[derive(Debug)]
@@ -19,7 +20,6 @@ impl Ping {
         // receiving are the same calls for raw sockets.
         let socket = unsafe { UdpSocket::from_raw_fd(fd) };
         socket.connect((std::net::Ipv4Addr::from(to), 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Self(socket)
     }
 
@@ -28,18 +28,32 @@ impl Ping {
     /// # Panics
     /// If none comes within ten seconds.
     pub fn round_trip(&self, sequence: u16, payload: &[u8]) {
+        assert!(self.round_trip_within(sequence, payload, Duration::from_secs(10)), "an echo reply");
+    }
+
+    /// The same; `false` if no reply comes in time.
+    pub fn round_trip_within(&self, sequence: u16, payload: &[u8], patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
         let request = self.send(sequence, payload);
         let mut reply = [0; 2048];
         loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.0.set_read_timeout(Some(left)).unwrap();
             let len = match self.0.recv(&mut reply) {
-                // A signal for a TAP of this process: they interrupt any thread.
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                received => received.expect("an echo reply"),
+                Ok(len) => len,
+                Err(error) => match error.kind() {
+                    // A signal for a TAP of this process: they interrupt any thread.
+                    ErrorKind::Interrupted | ErrorKind::WouldBlock => continue,
+                    _ => panic!("{error}"),
+                },
             };
             // The kernel puts the IPv4 header in front.
             let icmp = &reply[20..len];
             if icmp[0] == 0 && icmp[4..] == request[4..] {
-                return;
+                return true;
             }
         }
     }

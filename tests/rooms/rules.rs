@@ -27,20 +27,31 @@ const fn room(name: &'static str, uses: &'static [&'static str], may_be_unsafe: 
 pub const ROOMS: &[Room] = &[
     pure("base", &[]),
     pure("wire", &["base"]),
+    pure("emulator", &["base"]),
     pure("congestion", &["base"]),
     pure("tcp", &["base", "wire", "congestion"]),
     pure("mptcp", &["base", "wire", "congestion", "tcp"]),
     pure("endpoint", &["base", "wire", "tcp", "mptcp"]),
     room("device", &["base"], false),
     room("dpdk", &["base", "device"], true),
+    // Sleeping on descriptors and by a precise timer are calls of libc.
+    room("relay", &["base", "emulator", "device"], true),
     room("shm", &["base", "client"], true),
     room("engine", &["base", "device", "shm", "endpoint"], true),
     room("bench", &["base", "endpoint", "engine"], false),
     // The configuration is turned into the settings of congestion, tcp and mptcp.
-    room("control", &["base", "congestion", "tcp", "mptcp", "shm", "device", "endpoint", "engine"], true),
+    room(
+        "control",
+        &["base", "congestion", "emulator", "tcp", "mptcp", "shm", "device", "endpoint", "engine", "relay"],
+        true,
+    ),
     room("app", &["client"], false),
     // The verbs are programs of their own process: clients, as the app they run.
-    room("cli", &["base", "app", "bench", "control", "dpdk", "device", "engine", "client"], false),
+    room(
+        "cli",
+        &["base", "app", "bench", "control", "dpdk", "device", "emulator", "engine", "relay", "client"],
+        false,
+    ),
 ];
 
 /// Modules and types that are the world outside, with the exceptions.

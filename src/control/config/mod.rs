@@ -69,6 +69,7 @@ mod sections;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use device::{Device, DeviceKind};
 pub use explain::Explanation;
@@ -76,9 +77,11 @@ pub use machine::{Machine, ThisMachine};
 pub use memory::MemoryNeed;
 pub use problem::{ConfigError, Problem, Problems};
 pub use settings::{Config, DefaultUsed, Eal, EalLogLevel, Engine, Memory, Mptcp, Port, Subnet, Tcp};
+pub use wire::{DIRECTION_KEYS, DirectionSettings, WireConfig, WireDevice, WireLink};
 
 use reader::{Notes, did_you_mean};
 use std::path::Path;
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// The tables of the file.
@@ -102,14 +105,9 @@ impl Config {
     /// those of syntax: what stands around them cannot be trusted.
     pub fn parse(text: &str, file: &Path, machine: &impl Machine) -> Result<Self, Problems> {
         let notes = Notes::new(text);
-        let (root, errors) = DeTable::parse_recoverable(text);
-        if !errors.is_empty() {
-            for error in errors {
-                let line = error.span().map_or(1, |span| notes.line_at(span.start));
-                notes.problem(line, "", error.message());
-            }
+        let Some(root) = parse_table(text, &notes) else {
             return Err(Problems::new(file, notes.into_parts().0));
-        }
+        };
         let config = read(root.get_ref(), &notes, file, machine);
         memory::check_memory(&config, root.get_ref(), &notes);
         let (problems, defaults) = notes.into_parts();
@@ -117,17 +115,32 @@ impl Config {
     }
 }
 
-/// Reads every table. With problems noted, the values beside them are the
-/// defaults: enough to go on looking.
-fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) -> Config {
-    for (key, _) in root.iter().filter(|(key, _)| !TABLES.contains(&key.get_ref().as_ref())) {
+/// The file's root; `None`, with the mistakes noted, where it is no TOML.
+fn parse_table<'a>(text: &'a str, notes: &Notes) -> Option<Spanned<DeTable<'a>>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = error.span().map_or(1, |span| notes.line_at(span.start));
+        notes.problem(line, "", error.message());
+    }
+    errors.is_empty().then_some(root)
+}
+
+/// Complains about every key of the root that is none of `tables`.
+fn check_tables(root: &DeTable<'_>, tables: &[&str], notes: &Notes) {
+    for (key, _) in root.iter().filter(|(key, _)| !tables.contains(&key.get_ref().as_ref())) {
         let name = key.get_ref().as_ref();
         notes.problem(
             notes.line_at(key.span().start),
             name,
-            format!("unknown key{}", did_you_mean(name, TABLES)),
+            format!("unknown key{}", did_you_mean(name, tables)),
         );
     }
+}
+
+/// Reads every table. With problems noted, the values beside them are the
+/// defaults: enough to go on looking.
+fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) -> Config {
+    check_tables(root, TABLES, notes);
     let tcp = sections::read_tcp(root, notes);
     Config {
         file: file.to_owned(),

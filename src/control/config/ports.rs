@@ -105,7 +105,7 @@ fn read_port(mut section: Section<'_>, notes: &Notes, machine: &impl Machine) ->
     Some(Draft { port, line, lines })
 }
 
-fn read_name(section: &mut Section<'_>, notes: &Notes) -> Option<Located<String>> {
+pub(super) fn read_name(section: &mut Section<'_>, notes: &Notes) -> Option<Located<String>> {
     let name = section.required_string("name")?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if !(1..=32).contains(&name.value.len()) || !name.value.bytes().all(plain) {
@@ -114,7 +114,11 @@ fn read_name(section: &mut Section<'_>, notes: &Notes) -> Option<Located<String>
     Some(name)
 }
 
-fn read_device(section: &mut Section<'_>, notes: &Notes, machine: &impl Machine) -> Option<Located<Device>> {
+pub(super) fn read_device(
+    section: &mut Section<'_>,
+    notes: &Notes,
+    machine: &impl Machine,
+) -> Option<Located<Device>> {
     let text = section.required_string("device")?;
     match Device::parse(&text.value) {
         Ok(device) => {
@@ -191,7 +195,7 @@ fn read_mac(section: &mut Section<'_>, notes: &Notes) -> Option<[u8; 6]> {
     }
 }
 
-fn read_descriptors(section: &mut Section<'_>, notes: &Notes, key: &'static str) -> u16 {
+pub(super) fn read_descriptors(section: &mut Section<'_>, notes: &Notes, key: &'static str) -> u16 {
     let count: u16 = narrow(section.integer(key, 64..=4096, 512));
     if !count.is_power_of_two() {
         notes.problem(section.line_of(key), section.path(key), format!("{count} is no power of two"));

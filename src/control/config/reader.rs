@@ -91,6 +91,34 @@ impl<'a> Section<'a> {
         Some(Self { name, line, table: Some(table?), notes, known: Vec::new() })
     }
 
+    /// The table under a key, called `name` in messages; one where every key is
+    /// missing if it is not there.
+    pub(super) fn inner(&mut self, key: &'static str, name: &'static str) -> Section<'a> {
+        let line = self.line_of(key);
+        let found = self.take(key);
+        let table = found.as_ref().and_then(|found| found.value.as_table());
+        if let Some(found) = found.filter(|_| table.is_none()) {
+            self.wrong(line, key, format!("expected a table, found {}", kind_of(found.value)));
+        }
+        Section { name, line, table, notes: self.notes, known: Vec::new() }
+    }
+
+    /// A number, whole or not, if the key is there.
+    pub(super) fn number(&mut self, key: &'static str) -> Option<Located<f64>> {
+        let found = self.take(key)?;
+        let number = match found.value {
+            DeValue::Integer(integer) => {
+                i128::from_str_radix(integer.as_str(), integer.radix()).ok().map(|number| number as f64)
+            }
+            DeValue::Float(float) => float.as_str().replace('_', "").parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.wrong(found.line, key, format!("expected a number, found {}", kind_of(found.value)));
+        }
+        Some(Located { value: number?, line: found.line })
+    }
+
     /// Where a key that is missing would be.
     pub(super) fn line(&self) -> usize {
         self.line

@@ -3,6 +3,7 @@
 use super::frame::Built;
 use crate::device::DeviceStatistics;
 use crate::dpdk::ffi;
+use std::ptr::NonNull;
 
 /// Frames that wait at most: as many as a busy loop sends at once.
 const LIMIT: usize = 256;
@@ -51,6 +52,12 @@ impl Pending {
     pub(super) fn push(&mut self, frame: Built) {
         self.bytes.push(frame.bytes);
         self.frames.push(frame.into_raw());
+    }
+
+    /// A frame whose only reference goes over, ready to be sent.
+    pub(super) fn push_whole(&mut self, frame: NonNull<ffi::rte_mbuf>, bytes: u32) {
+        self.bytes.push(bytes);
+        self.frames.push(frame.as_ptr());
     }
 
     pub(super) fn statistics(&self) -> DeviceStatistics {

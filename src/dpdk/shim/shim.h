@@ -135,6 +135,23 @@ int mpdk_frame_append_parts(struct rte_mempool *pool, struct rte_mbuf *frame,
 			    const struct mpdk_part *parts, uint32_t count);
 /* Says what the driver shall fill in. */
 int mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload);
+
+/* What a port does with frames that are forwarded to it. */
+struct mpdk_forward {
+	uint32_t max_bytes;
+	uint16_t max_segments;
+	bool tcp_checksum;
+	bool cuts_ipv4;
+	bool cuts_ipv6;
+};
+
+/*
+ * Makes a received frame one to send: what the receiving driver said of it
+ * becomes what the sending one shall do, or is done here. -EMSGSIZE if the port
+ * cannot carry it, -EINVAL if its headers are not where they should be.
+ */
+int mpdk_frame_forward(struct rte_mbuf *frame, const struct mpdk_forward *port);
+
 uint16_t mpdk_frame_segments(const struct rte_mbuf *frame);
 uint32_t mpdk_frame_bytes(const struct rte_mbuf *frame);
 
