@@ -124,7 +124,7 @@ add_segment(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *l
 static bool
 is_writable(const struct rte_mbuf *segment)
 {
-	return RTE_MBUF_DIRECT(segment);
+	return RTE_MBUF_DIRECT(segment) || RTE_MBUF_HAS_PINNED_EXTBUF(segment);
 }
 
 /* Appends a copy behind `last`; returns the new last segment or NULL. */
