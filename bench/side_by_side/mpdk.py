@@ -43,8 +43,9 @@ def measure(system, workload, place):
     for socket in sockets:
         socket.unlink(missing_ok=True)
     passive, active = place.folder / "passive.toml", place.folder / "active.toml"
-    passive.write_text(passive_config(place, sockets, super_frames=workload.kind == "super"))
-    active.write_text(active_config(place, sockets, system))
+    super_frames = workload.kind == "super"
+    passive.write_text(passive_config(place, sockets, super_frames))
+    active.write_text(active_config(place, sockets, system, super_frames))
     with Processes(place.folder) as processes:
         environment = {"RUNTIME_DIRECTORY": str(place.folder)}
         sink = processes.start("mpdk-sink", place.mpdk, "bench", "sink", "--config", passive, "--json",
@@ -85,18 +86,18 @@ def figures_of(report, system, workload):
         raise Failed(f"a link carried nothing: {report['links']}")
     figures = {f"{workload.kind}-{workload.links}": report["bits_per_second"]}
     if workload.kind == "bulk":
-        figures[f"packets-{workload.links}"] = report["packets_per_second"]
+        figures[f"packets-{workload.links}"] = report["packets_sent_per_second"]
     return figures, details
 
 
 def passive_config(place, sockets, super_frames):
-    """The listening end; it decides whether super-frames may cross the links."""
+    """The listening end."""
     tso = ",tso=1" if super_frames else ""
     devices = [f"net_vhost{index},iface={socket}{tso}" for index, socket in enumerate(sockets)]
-    return _config(place, "passive", place.receiving_core, devices, host=2)
+    return _config(place, "passive", place.receiving_core, devices, host=2, super_frames=super_frames)
 
 
-def active_config(place, sockets, system):
+def active_config(place, sockets, system, super_frames=False):
     """The connecting end; it decides what is spoken."""
     devices = [
         f"net_virtio_user{index},path={socket},queue_size={QUEUE_FRAMES},mac=02:6d:70:00:{index + 1:02x}:01"
@@ -104,13 +105,17 @@ def active_config(place, sockets, system):
     ]
     spin_us = SPIN_SHARED_US if system == "mpdk-client" else SPIN_US
     mptcp = system != "mpdk-tcp"
-    return _config(place, "active", place.sending_core, devices, host=1, spin_us=spin_us, mptcp=mptcp)
+    return _config(place, "active", place.sending_core, devices, host=1, spin_us=spin_us, mptcp=mptcp,
+                   super_frames=super_frames)
 
 
-def _config(place, side, core, devices, host, spin_us=SPIN_US, mptcp=True):
+def _config(place, side, core, devices, host, spin_us=SPIN_US, mptcp=True, super_frames=False):
+    # Both ends have to want them.
+    offload = str(super_frames).lower()
     ports = "".join(
         f'\n[[port]]\nname = "link{link}"\ndevice = "{device}"\naddresses = ["10.90.{link}.{host}/24"]\n'
         f"mtu = {PACKET_BYTES}\nrx_descriptors = {QUEUE_FRAMES}\ntx_descriptors = {QUEUE_FRAMES}\n"
+        f"tso = {offload}\nlro = {offload}\n"
         for link, device in enumerate(devices, start=1)
     )
     return (

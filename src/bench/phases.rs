@@ -2,6 +2,7 @@
 
 use crate::base::{Context, Counters, Duration, Instant, Outcome, Packet, PortIndex};
 use crate::endpoint::{Endpoint, PortStatistics};
+use crate::engine::allocations;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::mpsc::Sender;
 
@@ -38,6 +39,8 @@ pub struct Measured {
     pub value: Value,
     /// What each link carried, in the order of the ports.
     pub links: Vec<LinkBytes>,
+    /// How often the engine's thread asked the heap for memory.
+    pub allocations: u64,
     /// What was counted during the run.
     pub counters: Vec<(Outcome, u64)>,
     /// Whether every connection spoke MPTCP.
@@ -89,6 +92,7 @@ pub(super) struct Phases {
 struct Before {
     at: Instant,
     cpu: Duration,
+    allocations: u64,
     ports: Vec<PortStatistics>,
     counters: Counters,
 }
@@ -106,8 +110,13 @@ pub(super) enum Step {
 
 impl Phases {
     pub(super) fn new(plan: Plan, news: Sender<News>) -> Self {
-        let before =
-            Before { at: Instant::ZERO, cpu: Duration::ZERO, ports: Vec::new(), counters: Counters::new() };
+        let before = Before {
+            at: Instant::ZERO,
+            cpu: Duration::ZERO,
+            allocations: 0,
+            ports: Vec::new(),
+            counters: Counters::new(),
+        };
         Self { plan, news, ends_at: None, done: 0, warming: true, finished: false, before }
     }
 
@@ -152,6 +161,8 @@ impl Phases {
             cpu: thread_cpu_time(),
             ports: ports(endpoint).map(|(_, statistics)| statistics).collect(),
             counters: cx.counters.clone(),
+            // Behind what this reading itself takes.
+            allocations: allocations(),
         };
     }
 
@@ -163,6 +174,7 @@ impl Phases {
         value: Value,
         mptcp: bool,
     ) {
+        let asked = allocations() - self.before.allocations;
         let links = ports(endpoint).zip(&self.before.ports).map(|((name, now), before)| LinkBytes {
             name,
             frames_received: now.frames_received - before.frames_received,
@@ -179,6 +191,7 @@ impl Phases {
             elapsed: cx.now.since(self.before.at),
             cpu: Duration::from_nanos(thread_cpu_time().as_nanos() - self.before.cpu.as_nanos()),
             value,
+            allocations: asked,
             links: links.collect(),
             counters: counters.collect(),
             mptcp,

@@ -1,5 +1,6 @@
 //! `mpdk bench`: line-rate source and sink.
 
+mod client;
 mod options;
 mod report;
 mod start;
@@ -7,7 +8,7 @@ mod start;
 pub(super) use options::Options;
 
 use super::signals::EndSignals;
-use super::{EXIT_CONFIGURATION, EXIT_START};
+use super::{EXIT_CONFIGURATION, EXIT_START, Endpoint, start_endpoint};
 use crate::bench::{Measured, News};
 use crate::control::Config;
 use options::Role;
@@ -29,6 +30,11 @@ pub(super) fn run(options: &Options) -> u8 {
         Ok(signals) => signals,
         Err(error) => return fail(EXIT_START, &error),
     };
+    if let Role::Source(source) = &options.role
+        && source.client_api
+    {
+        return runtime.block_on(through_client(&config, options, source, signals));
+    }
     let (news, from_engine) = mpsc::channel();
     let handle = match start::start(&config, &options.role, news) {
         Ok(handle) => handle,
@@ -53,6 +59,39 @@ pub(super) fn run(options: &Options) -> u8 {
         End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(1),
         End::Failed(reason) => fail(1, &reason),
     }
+}
+
+/// The same by a client of an engine in this process.
+async fn through_client(
+    config: &Config,
+    options: &Options,
+    source: &options::SourceOptions,
+    mut signals: EndSignals,
+) -> u8 {
+    let mut config = config.clone();
+    config.mptcp.enabled &= !options.role.plain_tcp();
+    let endpoint = match start_endpoint(&config) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return fail(EXIT_START, &error),
+    };
+    let measure = async {
+        let context = endpoint.connector().await?;
+        client::source(&context, source).await
+    };
+    let code = tokio::select! {
+        biased;
+        // As shells show it.
+        signal = signals.next() => u8::try_from(128 + signal).unwrap_or(1),
+        result = measure => match result {
+            Ok(runs) => {
+                report::print(&config, options, &runs);
+                0
+            }
+            Err(error) => fail(1, &error),
+        },
+    };
+    endpoint.stop().await;
+    code
 }
 
 /// How it ended.

@@ -50,6 +50,13 @@ pub trait Device {
     /// Why the frame was not taken; nothing of it is kept.
     fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal>;
 
+    /// Payload bytes that [`transmit`](Self::transmit) copied since the last call,
+    /// because it could not hold them by reference. Devices that copy everything
+    /// do not count.
+    fn take_copied_bytes(&mut self) -> u64 {
+        0
+    }
+
     /// How many frames [`transmit`](Self::transmit) takes now.
     fn room(&self) -> usize;
 

@@ -34,6 +34,7 @@ pub struct DpdkDevice {
     was_up: bool,
     received_frames: u64,
     received_bytes: u64,
+    copied_bytes: u64,
     /// Closes the port, behind everything that uses it.
     port: Arc<Shared>,
 }
@@ -54,6 +55,7 @@ impl DpdkDevice {
             was_up: true,
             received_frames: 0,
             received_bytes: 0,
+            copied_bytes: 0,
             port: Arc::clone(port),
         }
     }
@@ -140,9 +142,14 @@ impl Device for DpdkDevice {
         if self.pending.room() == 0 {
             return Err(Refusal::QueueFull);
         }
-        let built = frame::build(&self.port.transmit_pool, &self.port.capabilities, &frame)?;
+        let (pool, capabilities) = (&self.port.transmit_pool, &self.port.capabilities);
+        let built = frame::build(pool, capabilities, &frame, &mut self.copied_bytes)?;
         self.pending.push(built);
         Ok(())
+    }
+
+    fn take_copied_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.copied_bytes)
     }
 
     fn room(&self) -> usize {

@@ -115,7 +115,7 @@ impl<P: Packet> Run<P> {
             && same::<5>(front, head, tcp + 8)
             && same::<2>(front, head, tcp + 14)
             && front[tcp + 20..tcp + self.l4] == *head.get(tcp + 20..tcp + self.l4)?;
-        let flags = TcpFlags(head[tcp + 13]).without(TcpFlags::PSH);
+        let flags = TcpFlags(*head.get(tcp + 13)?).without(TcpFlags::PSH);
         if !lower || !link || !upper || flags != TcpFlags::ACK {
             return None;
         }

@@ -104,7 +104,7 @@ impl<D: Device> Engine<D> {
         work += usize::from(host.turn_resident());
         work += host.deliver(server);
         host.endpoint.poll_transmit(&mut host.world.cx(), ports);
-        work += ports.flush();
+        work += ports.flush(&mut host.world.counters);
         server
             .flush(|client, violation| tracing::warn!(client = client.0, %violation, "a client is detached"));
         work > 0

@@ -3,7 +3,7 @@
 use super::Bytes;
 use super::connections::{Finish, Held, Stage};
 use super::host::Host;
-use crate::base::{ConnectionId, Packet};
+use crate::base::{ConnectionId, Outcome, Packet};
 use crate::endpoint::Endpoint;
 use crate::shm::{ClientSlot, Server};
 
@@ -41,6 +41,7 @@ impl<D: Packet> Host<D> {
         let Some(slot) = server.get_mut(held.client) else { return };
         let (progress, copied_bytes) = copy(&mut self.endpoint, held, slot, id);
         if copied_bytes > 0 {
+            self.world.counters.add(Outcome::PayloadBytesCopied, copied_bytes as u64);
             // From here on the client's receive blocks bound what it holds.
             self.endpoint.consumed(id, copied_bytes);
         }

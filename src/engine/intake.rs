@@ -24,6 +24,8 @@ pub(super) struct Intake {
     refused: u32,
     /// Frames dropped since they were asked for.
     dropped: u64,
+    /// Bytes copied since they were asked for.
+    copied_bytes: u64,
     /// A copied frame whose bytes lay in pieces, in one.
     joined: Vec<u8>,
 }
@@ -37,8 +39,14 @@ impl Intake {
             heap_bytes_most: settings.held_copy_bytes,
             refused: 0,
             dropped: 0,
+            copied_bytes: 0,
             joined: Vec::new(),
         }
+    }
+
+    /// How many bytes were copied since the last time.
+    pub(super) const fn take_copied_bytes(&mut self) -> u64 {
+        std::mem::replace(&mut self.copied_bytes, 0)
     }
 
     /// How many frames were dropped since the last time.
@@ -60,6 +68,7 @@ impl Intake {
             }
         }
         self.joined.clear();
+        self.copied_bytes += len as u64;
         frame.for_each_piece(&mut |piece| self.joined.extend_from_slice(piece));
         Some(Bytes::Heap(HeapPacket::new(&self.joined), self.heap_bytes.add(len)))
     }

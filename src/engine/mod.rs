@@ -26,6 +26,8 @@
 //! that broke the contract has them aborted. Should the engine itself die, its
 //! slots are dropped while the thread unwinds, by which every client hears it.
 
+#[allow(unsafe_code)]
+mod allocations;
 mod bytes;
 mod clock;
 mod connections;
@@ -53,6 +55,7 @@ mod tests;
 
 pub use self::core::Engine;
 pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};
+pub use allocations::{CountingAllocator, allocations};
 pub use bytes::Bytes;
 pub use gauge::Share;
 pub use resident::Resident;

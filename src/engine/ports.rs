@@ -54,14 +54,18 @@ impl<D: Device> Ports<D> {
             let taken = self.burst.drain(..).filter_map(|(frame, meta)| Some((intake.take(frame)?, meta)));
             endpoint.handle_burst(cx, PortIndex(index as u8), taken);
             cx.counters.add(Outcome::PacketPoolEmpty, self.intake.take_refused());
+            cx.counters.add(Outcome::PayloadBytesCopied, self.intake.take_copied_bytes());
         }
         received
     }
 
     /// Hands what was sent to the wires. Returns how many frames were sent
     /// since the last time.
-    pub(super) fn flush(&mut self) -> usize {
-        self.devices.iter_mut().for_each(Device::flush);
+    pub(super) fn flush(&mut self, counters: &mut Counters) -> usize {
+        for device in &mut self.devices {
+            device.flush();
+            counters.add(Outcome::PayloadBytesCopied, device.take_copied_bytes());
+        }
         std::mem::take(&mut self.sent)
     }
 

@@ -35,7 +35,7 @@ if words[1] == "sink":
     for device in devices: pathlib.Path(device.split("iface=")[1].split(",")[0]).touch()
     time.sleep(60)
 reports = {
-    "source": {"bits_per_second": 2e9, "packets_per_second": 170000, "bytes": 1, "seconds": 1, "copied_bytes": 0,
+    "source": {"bits_per_second": 2e9, "packets_sent_per_second": 170000, "bytes": 1, "seconds": 1, "copied_bytes": 0,
                "links": [{"name": f"link{n + 1}", "bytes": 10} for n in range(len(devices))]},
     "rr": {"transactions_per_second": 9, "p50_ns": 1, "p90_ns": 2, "p99_ns": 3, "p999_ns": 4},
     "cps": {"connections_per_second": 5},
@@ -93,7 +93,7 @@ class Mpdk(WithPlace):
             self.assertEqual(mpdk.measure(system, workload("rr"), self.place)[0]["rr-p999"], 4)
 
     def test_a_link_without_bytes_or_another_protocol_fails_the_run(self):
-        report = {"bits_per_second": 1, "packets_per_second": 1, "mptcp": True,
+        report = {"bits_per_second": 1, "packets_sent_per_second": 1, "mptcp": True,
                   "links": [{"name": "link1", "bytes": 1}, {"name": "link2", "bytes": 0}]}
         with self.assertRaisesRegex(Failed, "carried nothing"):
             mpdk.figures_of(report, "mpdk-mptcp", workload("bulk-2"))

@@ -79,6 +79,10 @@ pub(super) struct SourceOptions {
     /// KiB of different payload, sent over and over.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(16..=65_536))]
     pub(super) buffer_kib: u32,
+    /// Send through the client API, with its rings and copies, instead of from
+    /// inside the engine.
+    #[arg(long)]
+    pub(super) client_api: bool,
 }
 
 /// Request and response.

@@ -1,6 +1,7 @@
 //! What was measured: a table for people, one JSON object for programs.
 
 use super::Options;
+use crate::base::Outcome;
 use crate::bench::{LinkBytes, Measured, Value};
 use crate::control::Config;
 use serde_json::{Map, Value as Json, json};
@@ -88,6 +89,9 @@ fn json(config: &Config, options: &Options, runs: &[Measured]) -> Json {
     }
     if let Some(run) = runs.last() {
         object.insert("mptcp".into(), run.mptcp.into());
+        let copied = run.counters.iter().find(|(outcome, _)| *outcome == Outcome::PayloadBytesCopied);
+        object.insert("copied_bytes".into(), json!(copied.map_or(0, |(_, bytes)| *bytes)));
+        object.insert("allocations".into(), json!(run.allocations));
         object.insert("links".into(), run.links.iter().map(link_json).collect());
         let counters = run.counters.iter().map(|(outcome, count)| (outcome.name().to_string(), json!(count)));
         object.insert("counters".into(), Json::Object(counters.collect()));

@@ -35,11 +35,13 @@ impl Drop for Built {
 }
 
 /// Builds a frame: the header is copied, payload is held by reference where the
-/// device can read it, and tells the driver what to fill in.
+/// device can read it and otherwise copied and counted. Tells the driver what to
+/// fill in.
 pub(super) fn build<Q: InDevice<Mbuf>>(
     pool: &Pool,
     capabilities: &Capabilities,
     frame: &TransmitFrame<'_, Q>,
+    copied_bytes: &mut u64,
 ) -> Result<Built, Refusal> {
     let bytes = frame.header.len() + frame.payload.len();
     if bytes > capabilities.max_frame_bytes as usize {
@@ -47,7 +49,7 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
     }
     let mbuf = pool.new_frame(&[piece(frame.header)]).ok_or(Refusal::PoolEmpty)?;
     let built = Built { mbuf, bytes: bytes as u32 };
-    append_payload(pool, &built, &frame.payload, capabilities.multi_segment)?;
+    *copied_bytes += append_payload(pool, &built, &frame.payload, capabilities.multi_segment)?;
     // SAFETY: the frame is whole.
     if unsafe { ffi::mpdk_frame_segments(built.mbuf.as_ptr()) } > capabilities.max_segments {
         return Err(Refusal::TooLong);
@@ -57,14 +59,16 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
 }
 
 /// Collects where the payload lies and appends it, in as few calls as it takes.
+/// Returns how many bytes were copied.
 fn append_payload<Q: InDevice<Mbuf>>(
     pool: &Pool,
     built: &Built,
     payload: &Payload<'_, Q>,
     by_reference: bool,
-) -> Result<(), Refusal> {
+) -> Result<u64, Refusal> {
     let mut parts: ArrayVec<ffi::mpdk_part, PARTS> = ArrayVec::new();
     let mut done = Ok(());
+    let mut copied_bytes = 0;
     let mut push = |part: ffi::mpdk_part, parts: &mut ArrayVec<_, PARTS>| {
         if parts.is_full() {
             done = done.and(append(pool, built, parts));
@@ -78,11 +82,12 @@ fn append_payload<Q: InDevice<Mbuf>>(
             push(ffi::mpdk_part { buffer: buffer.as_ptr(), data, len }, &mut parts);
         }),
         None => payload_bytes(packet, offset, bytes, &mut |bytes| {
+            copied_bytes += bytes.len() as u64;
             let (buffer, data, len) = (std::ptr::null_mut(), bytes.as_ptr(), bytes.len() as u32);
             push(ffi::mpdk_part { buffer, data, len }, &mut parts);
         }),
     });
-    done.and(append(pool, built, &parts))
+    done.and(append(pool, built, &parts)).map(|()| copied_bytes)
 }
 
 /// Calls `visit` with `bytes` of a packet from `offset` on.

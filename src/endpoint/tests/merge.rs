@@ -48,6 +48,22 @@ fn a_damaged_frame_joins_no_run() {
 }
 
 #[test]
+fn a_frame_cut_anywhere_joins_no_run() {
+    let mut lan = Lan::new(2, 1);
+    let (client, server) = connected(&mut lan, "10.0.0.2:80", "10.0.0.2:80");
+    let (mut long, mut cut) = (0, 0);
+    lan.damage = Some(Box::new(move |bytes| {
+        long += usize::from(bytes.len() > 1_000);
+        if bytes.len() > 1_000 && long % 5 == 2 && cut < 120 {
+            bytes.truncate(cut);
+            cut += 1;
+        }
+    }));
+    transfer(&mut lan, client, server, &stream(5, 300_000));
+    assert!(lan.count(1, Outcome::FrameTruncated) > 10 && lan.count(1, Outcome::IpMalformed) > 10);
+}
+
+#[test]
 fn flows_that_come_mixed_are_told_apart() {
     let mut lan = Lan::new(2, 1);
     lan.listen(1, "10.0.0.2:80");
