@@ -5,42 +5,10 @@
 mod support;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use support::{DEADLINE, Process, RandomFile, profile, program, sha256_of};
+use std::path::Path;
+use support::{DEADLINE, Desk, Process, RandomFile, sha256_of};
 
-const FILE_BYTES: u64 = 64 << 20;
-
-/// A folder with both configurations and their sockets.
-struct Desk {
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        let sockets = format!("{}/mpdk-", desk.folder.path().display());
-        for (name, keyword) in [("vhost.toml", "iface="), ("virtio-user.toml", "path=")] {
-            let prefix = format!("mpdk-two-{}-{}", std::process::id(), name.trim_end_matches(".toml"));
-            let text = profile(name, &prefix);
-            // The profiles' sockets lie where everybody's do.
-            let moved = text.replace(&format!("{keyword}/tmp/mpdk-"), &format!("{keyword}{sockets}"));
-            assert_eq!(moved.matches(&sockets).count(), 2, "two sockets in {name}");
-            std::fs::write(desk.path(name), moved).unwrap();
-        }
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn mpdk(&self, verb: &str, config: &str) -> Command {
-        let mut command = Command::new(program("mpdk"));
-        command.args(["--log", "info,mpdk::cli=debug,dpdk=off", verb, "--config"]).arg(self.path(config));
-        command
-    }
-}
+const FILE_BYTES: u64 = 256 << 20;
 
 fn digest(path: &Path) -> RandomFile {
     sha256_of(File::open(path).unwrap()).unwrap()

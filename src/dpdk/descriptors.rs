@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 
-/// The descriptors that were open at a time.
+/// The descriptors that were open at a time, each with what it was open on: a
+/// number that was given back is used again.
 #[derive(Clone, Debug)]
-pub(super) struct Snapshot(BTreeSet<RawFd>);
+pub(super) struct Snapshot(BTreeSet<(RawFd, PathBuf)>);
 
 impl Snapshot {
     pub(super) fn take() -> Self {
@@ -38,13 +40,19 @@ impl Snapshot {
     }
 
     fn new_descriptors(&self) -> impl Iterator<Item = RawFd> {
-        open_descriptors().into_iter().filter(|fd| !self.0.contains(fd))
+        open_descriptors().into_iter().filter(|open| !self.0.contains(open)).map(|(fd, _)| fd)
     }
 }
 
-fn open_descriptors() -> BTreeSet<RawFd> {
+fn open_descriptors() -> BTreeSet<(RawFd, PathBuf)> {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return BTreeSet::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let open = |entry: fs::DirEntry| {
+        let fd = entry.file_name().to_str()?.parse().ok()?;
+        // The one that this list is read from is gone when it is used.
+        let target = fs::read_link(entry.path()).ok().filter(|target| !target.ends_with("fd"))?;
+        Some((fd, target))
+    };
+    entries.flatten().filter_map(open).collect()
 }
 
 fn is_packet_socket(fd: RawFd) -> bool {
@@ -62,6 +70,21 @@ mod tests {
     use super::*;
     use std::fs::File;
     use std::os::fd::{AsRawFd, FromRawFd};
+
+    #[test]
+    fn a_number_used_again_is_new() {
+        let open = || std::os::unix::net::UnixDatagram::unbound().unwrap();
+        let socket = open();
+        let (fd, before) = (socket.as_raw_fd(), Snapshot::take());
+        drop(socket);
+        // Other tests open descriptors too: until one gets the number.
+        let sockets: Vec<_> = (0..64).map(|_| open()).collect();
+        if sockets.iter().any(|socket| socket.as_raw_fd() == fd) {
+            assert!(before.new_descriptors().any(|new| new == fd));
+        }
+        let news: Vec<_> = before.new_descriptors().collect();
+        assert!(sockets.iter().all(|socket| news.contains(&socket.as_raw_fd())));
+    }
 
     #[test]
     fn new_descriptors_are_not_inherited() {

@@ -6,6 +6,7 @@
 
 mod capture;
 mod counters;
+mod desk;
 mod file;
 mod http;
 mod kernel_mptcp;
@@ -22,6 +23,7 @@ mod wait;
 
 pub use capture::Capture;
 pub use counters::Counters;
+pub use desk::Desk;
 pub use file::{RandomFile, sha256_of};
 pub use http::{HttpServer, download, read_head, request, upload};
 pub use kernel_mptcp::{MptcpInfo, kernel_mptcp_connect, kernel_mptcp_listener, mptcp_info};

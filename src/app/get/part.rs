@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -18,6 +19,10 @@ const MAX_NOTE_BYTES: u64 = 64 * 1024;
 
 /// How often opening starts over when the file is renamed under it.
 const OPEN_ATTEMPTS: u32 = 16;
+
+/// How often, and how long apart, a lock is tried.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Of what the partial file is a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +48,7 @@ impl Part {
         let note_path = with_suffix(output, ".part.json");
         for _ in 0..OPEN_ATTEMPTS {
             let file = open(&path).map_err(|source| TransferError::write(&path, None, source))?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match lock(&file) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(TransferError::Busy { path }),
                 Err(error) => return Err(TransferError::local("lock", &path, error.into())),
@@ -137,6 +142,19 @@ impl Part {
             TransferError::write(&self.note_path, None, source)
         })
     }
+}
+
+/// Locks the file, or says that somebody else holds it. A child that is just being
+/// started holds what its parent had open until it runs its program: that is
+/// waited for.
+fn lock(file: &File) -> Result<(), Errno> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+            result => return result,
+        }
+    }
+    Err(Errno::WOULDBLOCK)
 }
 
 fn open(path: &Path) -> io::Result<File> {

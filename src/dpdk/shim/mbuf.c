@@ -160,6 +160,13 @@ append_reference(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mb
 
 	if (segment == NULL)
 		return NULL;
+	/*
+	 * net_virtio clears the flags of what it receives, also the one that says
+	 * that the bytes lie elsewhere. Without it the reference would be counted
+	 * in front of them: in another buffer's bytes.
+	 */
+	if (RTE_MBUF_HAS_PINNED_EXTBUF(part->buffer))
+		part->buffer->ol_flags |= RTE_MBUF_F_EXTERNAL;
 	rte_pktmbuf_attach(segment, part->buffer);
 	segment->data_off = part->data - (const uint8_t *)segment->buf_addr;
 	segment->data_len = part->len;

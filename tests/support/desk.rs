@@ -1,0 +1,39 @@
+//! Two processes of ours, joined by two Unix sockets, by the profiles for it.
+
+use super::{profile, program};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A folder with both configurations and their sockets.
+#[derive(Debug)]
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        let sockets = format!("{}/mpdk-", desk.folder.path().display());
+        for (name, keyword) in [("vhost.toml", "iface="), ("virtio-user.toml", "path=")] {
+            let prefix = format!("mpdk-desk-{}-{}", std::process::id(), name.trim_end_matches(".toml"));
+            let text = profile(name, &prefix);
+            // The profiles' sockets lie where everybody's do.
+            let moved = text.replace(&format!("{keyword}/tmp/mpdk-"), &format!("{keyword}{sockets}"));
+            assert_eq!(moved.matches(&sockets).count(), 2, "two sockets in {name}");
+            std::fs::write(desk.path(name), moved).unwrap();
+        }
+        desk
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `mpdk VERB`, which may be several words.
+    pub fn mpdk(&self, verb: &str, config: &str) -> Command {
+        let mut command = Command::new(program("mpdk"));
+        command.args(["--log", "info,mpdk::cli=debug,dpdk=off"]).args(verb.split(' '));
+        command.arg("--config").arg(self.path(config));
+        command
+    }
+}
