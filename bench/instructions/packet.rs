@@ -1,0 +1,158 @@
+//! Packet memory that costs what a driver's costs: a window on a buffer with a
+//! counter, chained by reference.
+
+use mpdk::base::Packet;
+use std::cell::Cell;
+
+/// A buffer, for ever: giving memory back would be counted, and is the driver's.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Box<[u8]>,
+    references: Cell<u32>,
+    next: Cell<Option<&'static Self>>,
+    /// Where its bytes of a chain begin, and how many they are.
+    start: Cell<u32>,
+    len: Cell<u32>,
+}
+
+/// A window on a packet in a chain of buffers, of which every one is counted.
+#[derive(Debug)]
+pub struct Frame {
+    chain: &'static Buffer,
+    /// The buffer in which the window begins, where, and with how many bytes:
+    /// 0 only if the window is empty.
+    segment: &'static Buffer,
+    start: u32,
+    head_len: u32,
+    /// Bytes of the window.
+    len: u32,
+    /// The chain's last buffer, if it was built by appending.
+    last: Option<&'static Buffer>,
+}
+
+impl Buffer {
+    fn each(&'static self) -> impl Iterator<Item = &'static Self> {
+        std::iter::successors(Some(self), |buffer| buffer.next.get())
+    }
+
+    fn is_exclusive(&self) -> bool {
+        self.references.get() == 1
+    }
+}
+
+impl Frame {
+    /// A packet with these bytes.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u32;
+        let buffer: &'static Buffer = Box::leak(Box::new(Buffer {
+            bytes: bytes.into(),
+            references: Cell::new(1),
+            next: Cell::new(None),
+            start: Cell::new(0),
+            len: Cell::new(len),
+        }));
+        Self { chain: buffer, segment: buffer, start: 0, head_len: len, len, last: None }
+    }
+
+    /// Moves the window's beginning off buffers in which it has no bytes.
+    fn skip_empty_segments(&mut self) {
+        while self.head_len == 0 && self.len > 0 {
+            let next = self.segment.next.get().expect("a chain as long as it says");
+            self.segment = next;
+            self.start = next.start.get();
+            self.head_len = next.len.get().min(self.len);
+        }
+    }
+
+    fn trim_segments(&mut self, count: u32) {
+        let mut left = count;
+        while left > 0 && self.len > 0 {
+            let step = left.min(self.head_len);
+            self.start += step;
+            self.head_len -= step;
+            self.len -= step;
+            left -= step;
+            self.skip_empty_segments();
+        }
+    }
+}
+
+impl Packet for Frame {
+    fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    fn head(&self) -> &[u8] {
+        &self.segment.bytes[self.start as usize..][..self.head_len as usize]
+    }
+
+    fn for_each_piece(&self, visit: &mut dyn FnMut(&[u8])) {
+        if self.len == 0 {
+            return;
+        }
+        visit(self.head());
+        let mut left = self.len - self.head_len;
+        for buffer in self.segment.each().skip(1) {
+            let take = buffer.len.get().min(left);
+            if take > 0 {
+                visit(&buffer.bytes[buffer.start.get() as usize..][..take as usize]);
+            }
+            left -= take;
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    fn share(&self) -> Self {
+        self.chain.each().for_each(|buffer| buffer.references.update(|count| count + 1));
+        Self { ..*self }
+    }
+
+    fn trim_front(&mut self, count: usize) {
+        assert!(count <= self.len(), "trim {count} of {} bytes", self.len());
+        let count = count as u32;
+        if count < self.head_len {
+            self.start += count;
+            self.head_len -= count;
+            self.len -= count;
+        } else {
+            self.trim_segments(count);
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(u32::try_from(len).unwrap_or(u32::MAX));
+        self.last = None;
+        self.head_len = self.head_len.min(self.len);
+    }
+
+    fn append(&mut self, tail: Self) -> Result<(), Self> {
+        let whole =
+            std::ptr::eq(self.segment, self.chain) && (self.last.is_some() || self.head_len == self.len);
+        let single = std::ptr::eq(tail.segment, tail.chain) && tail.head_len == tail.len;
+        if !whole || !single || tail.len == 0 || self.len == 0 {
+            return Err(tail);
+        }
+        let last = self.last.unwrap_or(self.chain);
+        if !self.chain.is_exclusive() || !last.is_exclusive() || !tail.chain.is_exclusive() {
+            return Err(tail);
+        }
+        self.chain.start.set(self.start);
+        self.chain.len.set(self.head_len);
+        tail.chain.start.set(tail.start);
+        tail.chain.len.set(tail.len);
+        last.next.set(Some(tail.chain));
+        self.last = Some(tail.chain);
+        self.len += tail.len;
+        // Its reference went over.
+        std::mem::forget(tail);
+        Ok(())
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.chain.each().for_each(|buffer| buffer.references.update(|count| count - 1));
+    }
+}
