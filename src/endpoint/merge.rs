@@ -22,13 +22,19 @@ const RUN_BYTES_MOST: usize = 65_535;
 /// Segments of a run.
 const RUN_SEGMENTS_MOST: usize = 64;
 
+/// The longest headers, in whole words.
+const FRONT_BYTES: usize = size_of::<HeaderBuffer>().next_multiple_of(8);
+
 /// The front of the frame at hand, while a burst is taken in.
 #[derive(Debug)]
 pub(super) struct Front {
-    bytes: HeaderBuffer,
+    bytes: [u8; FRONT_BYTES],
     len: usize,
     vlan: Option<u16>,
 }
+
+/// The bits of the headers that all frames of a run share, in words of eight bytes.
+type HeaderMask = [u64; FRONT_BYTES / 8];
 
 /// What is being merged.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub(super) struct Merging<P> {
 struct Run<P> {
     /// The headers of the first.
     front: Front,
+    /// Which bits of them the others must have too.
+    mask: HeaderMask,
     /// Bytes of its link header, IP header and TCP header.
     l2: usize,
     l3: usize,
@@ -54,18 +62,15 @@ struct Run<P> {
     /// The sequence number that continues it.
     next: SeqNumber,
     segments: usize,
+    /// Frames that joined it and are not counted yet, and their bytes.
+    joined: u64,
+    joined_bytes: u64,
 }
 
 impl<P> Merging<P> {
     pub(super) const fn new() -> Self {
         Self { front: None, runs: Vec::new() }
     }
-}
-
-/// `N` bytes at `at` of both.
-fn same<const N: usize>(one: &[u8], other: &[u8], at: usize) -> bool {
-    let bytes = |of: &[u8]| of.get(at..).and_then(<[u8]>::first_chunk::<N>).copied();
-    bytes(one).is_some_and(|one| bytes(other) == Some(one))
 }
 
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
@@ -75,13 +80,9 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 impl Front {
     fn of(head: &[u8], vlan: Option<u16>) -> Self {
         let mut bytes = [0; _];
-        let len = head.len().min(size_of::<HeaderBuffer>());
+        let len = head.len().min(FRONT_BYTES);
         bytes[..len].copy_from_slice(&head[..len]);
         Self { bytes, len, vlan }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len]
     }
 
     /// Bytes of the link and the IP header, if they have no options.
@@ -95,28 +96,44 @@ impl Front {
     }
 }
 
+/// All bits of headers of these lengths, but for IP's length, identification
+/// and checksum, TCP's sequence number, PSH and checksum.
+fn mask_of(l2: usize, l3: usize, l4: usize) -> HeaderMask {
+    let mut bytes = [0; size_of::<HeaderMask>()];
+    bytes[..l2 + l3 + l4].fill(0xff);
+    let (ip, tcp) = (l2, l2 + l3);
+    if l3 == Ipv4::HEADER_BYTES {
+        bytes[ip + 2..ip + 6].fill(0);
+        bytes[ip + 10..ip + 12].fill(0);
+    } else {
+        bytes[ip + 4..ip + 6].fill(0);
+    }
+    bytes[tcp + 4..tcp + 8].fill(0);
+    bytes[tcp + 13] = !TcpFlags::PSH.0;
+    bytes[tcp + 16..tcp + 18].fill(0);
+    let mut mask = [0; _];
+    for (word, bytes) in mask.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    mask
+}
+
 impl<P: Packet> Run<P> {
     /// Payload bytes of a frame that continues the run.
     fn continuation(&self, head: &[u8], frame_bytes: usize, meta: &ReceiveMeta) -> Option<usize> {
-        let front = self.front.as_slice();
         let (ip, tcp) = (self.l2, self.l2 + self.l3);
+        let words = (tcp + self.l4).div_ceil(8);
+        let (words, _) = head.get(..words * 8)?.as_chunks::<8>();
         let sequence = head.get(tcp + 4..)?.first_chunk().copied().map(u32::from_be_bytes)?;
         if sequence != self.next.0 || meta.vlan != self.front.vlan {
             return None;
         }
-        let lower = if self.l3 == Ipv4::HEADER_BYTES {
-            // All but length, identification and checksum.
-            same::<2>(front, head, ip) && same::<4>(front, head, ip + 6) && same::<8>(front, head, ip + 12)
-        } else {
-            same::<4>(front, head, ip) && same::<2>(front, head, ip + 6) && same::<32>(front, head, ip + 8)
-        };
-        let link = same::<14>(front, head, 0) && (self.l2 == 14 || same::<4>(front, head, 14));
-        let upper = same::<4>(front, head, tcp)
-            && same::<5>(front, head, tcp + 8)
-            && same::<2>(front, head, tcp + 14)
-            && front[tcp + 20..tcp + self.l4] == *head.get(tcp + 20..tcp + self.l4)?;
-        let flags = TcpFlags(*head.get(tcp + 13)?).without(TcpFlags::PSH);
-        if !lower || !link || !upper || flags != TcpFlags::ACK {
+        let (front, _) = self.front.bytes.as_chunks::<8>();
+        let mut difference = 0;
+        for ((one, other), mask) in words.iter().zip(front).zip(&self.mask) {
+            difference |= (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other)) & mask;
+        }
+        if difference != 0 {
             return None;
         }
         let ip_bytes = if self.l3 == Ipv4::HEADER_BYTES {
@@ -200,12 +217,8 @@ impl<P: Packet> Endpoint<P> {
         let pushes = TcpFlags(head[run.l2 + run.l3 + 13]);
         frame.trim_front(run.l2 + run.l3 + run.l4);
         frame.truncate(bytes);
-        cx.count(Outcome::FrameReceived);
-        if let Some(at) = self.port_mut(port) {
-            at.statistics.frames_received += 1;
-            at.statistics.bytes_received += frame_bytes as u64;
-        }
-        let run = &mut self.merging.runs[at];
+        run.joined += 1;
+        run.joined_bytes += frame_bytes as u64;
         let rest = if has_room { run.payload.append(frame).err() } else { Some(frame) };
         match rest {
             None => {
@@ -260,6 +273,7 @@ impl<P: Packet> Endpoint<P> {
         let arrival = *arrival;
         self.merging.runs.push(Run {
             front,
+            mask: mask_of(l2, l3, l4),
             l2,
             l3,
             l4,
@@ -269,11 +283,18 @@ impl<P: Packet> Endpoint<P> {
             payload,
             next,
             segments: 1,
+            joined: 0,
+            joined_bytes: 0,
         });
     }
 
     fn deliver_run(&mut self, cx: &mut Context<'_>, at: usize) {
-        let Run { owner, segment, payload, .. } = self.merging.runs.remove(at);
+        let Run { owner, segment, payload, arrival, joined, joined_bytes, .. } = self.merging.runs.remove(at);
+        cx.counters.add(Outcome::FrameReceived, joined);
+        if let Some(port) = self.port_mut(arrival.port) {
+            port.statistics.frames_received += joined;
+            port.statistics.bytes_received += joined_bytes;
+        }
         self.deliver(cx, owner, &segment, payload);
     }
 

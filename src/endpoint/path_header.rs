@@ -16,6 +16,14 @@ mod tests;
 /// Bytes of Ethernet, VLAN and IPv6 header.
 const LOWER_BYTES_MOST: usize = 18 + Ipv6::HEADER_BYTES;
 
+/// What was written of a frame's headers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) header_bytes: usize,
+    pub(super) offload: TransmitOffload,
+    payload_bytes: usize,
+}
+
 /// A buffer for one frame's headers.
 pub(super) type HeaderBuffer = [u8; HEADER_BYTES_MOST];
 
@@ -95,15 +103,14 @@ impl PathHeader {
     }
 
     /// Writes all headers of the frame that carries `cut` of `segment`, addressed
-    /// to `mac`. Returns their bytes and what the port fills in. `None`: the
-    /// packet would be too long for IP.
+    /// to `mac`. `None`: the packet would be too long for IP.
     pub(super) fn write<P: Packet>(
         &self,
         mac: MacAddress,
         segment: &OutgoingSegment<P>,
         cut: &Cut<'_, P>,
         out: &mut HeaderBuffer,
-    ) -> Option<(usize, TransmitOffload)> {
+    ) -> Option<Written> {
         let (l2_bytes, l3_bytes) = (usize::from(self.l2_bytes), usize::from(self.l3_bytes));
         let lower_bytes = l2_bytes + l3_bytes;
         let l4_bytes = Tcp::HEADER_BYTES + segment.options.len();
@@ -124,7 +131,26 @@ impl PathHeader {
         let upper_bytes = u16::try_from(l4_bytes + cut.payload.len()).ok()?;
         self.write_length(upper_bytes, offload.ip_checksum, &mut out[l2_bytes..lower_bytes])?;
         self.write_tcp(segment, cut, upper_bytes, &offload, &mut out[lower_bytes..]);
-        Some((lower_bytes + l4_bytes, offload))
+        let payload_bytes = cut.payload.len();
+        Some(Written { header_bytes: lower_bytes + l4_bytes, offload, payload_bytes })
+    }
+
+    /// Turns the headers of the frame before into those of the next of the same
+    /// segment; `false` and nothing done if more than a few bytes differ.
+    pub(super) fn rewrite<P: Packet>(
+        &self,
+        before: &Written,
+        cut: &Cut<'_, P>,
+        out: &mut HeaderBuffer,
+    ) -> bool {
+        // A checksum made here covers everything.
+        if !before.offload.tcp_checksum || cut.payload.len() != before.payload_bytes {
+            return false;
+        }
+        let tcp = usize::from(self.l2_bytes + self.l3_bytes);
+        out[tcp + 4..tcp + 8].copy_from_slice(&cut.sequence.0.to_be_bytes());
+        out[tcp + 13] = cut.flags.0;
+        true
     }
 
     const fn is_ipv6(&self) -> bool {

@@ -34,6 +34,8 @@ pub(super) struct Port<P> {
     /// Ethernet addresses of the multicast groups that the host listens to.
     groups: Vec<MacAddress>,
     pub(super) link_up: bool,
+    /// The most frames that the port was ever seen to take at once.
+    pub(super) most_room: usize,
     pub(super) neighbours: NeighbourTable<P>,
     pub(super) output: OutputQueue<P>,
     pub(super) statistics: PortStatistics,
@@ -48,6 +50,7 @@ impl<P> Port<P> {
             addresses,
             config,
             link_up: true,
+            most_room: 0,
             neighbours: NeighbourTable::new(
                 limits.neighbours,
                 limits.neighbour_frames,

@@ -3,9 +3,9 @@
 use super::Endpoint;
 use super::neighbour::Lookup;
 use super::output::{HeaderBytes, QueuedFrame, SegmentOf};
-use super::path_header::HeaderBuffer;
+use super::path_header::{HeaderBuffer, Written};
 use super::port::Port;
-use super::segmentation::{Cut, Cuts};
+use super::segmentation::{CUTS_MOST, Cut, Cuts};
 use super::slot::Way;
 use crate::base::{
     ConnectionId, Context, FrameSink, Outcome, Packet, Payload, PortIndex, PortSet, SubflowId, TransmitFrame,
@@ -83,12 +83,12 @@ impl<P: Packet> Endpoint<P> {
         }
     }
 
-    fn writable_ports(&self, sink: &impl FrameSink<P>) -> PortSet {
+    fn writable_ports(&mut self, sink: &impl FrameSink<P>) -> PortSet {
         let mut writable = PortSet::EMPTY;
-        for port in &self.ports {
-            // What a port without link gets is lost, and does not wait.
-            // What was cut off for lack of room goes first.
-            if !port.link_up || (sink.room(port.index) > 0 && port.output.is_empty()) {
+        for port in &mut self.ports {
+            let room = sink.room(port.index);
+            port.most_room = port.most_room.max(room);
+            if port.takes_segment(room) {
                 writable.insert(port.index);
             }
         }
@@ -113,8 +113,7 @@ impl<P: Packet> Endpoint<P> {
                 return if blocked { Turn::Blocked } else { Turn::Done };
             };
             if let Some(port) = self.send_segment_of(cx, id, subflow, sink)
-                && self.ports[usize::from(port.0)].link_up
-                && (sink.room(port) == 0 || !self.ports[usize::from(port.0)].output.is_empty())
+                && !self.ports[usize::from(port.0)].takes_segment(sink.room(port))
             {
                 writable.remove(port);
             }
@@ -164,8 +163,8 @@ impl<P: Packet> Endpoint<P> {
         let mut frames = Vec::new();
         for cut in Cuts::new(&self.segment, self.ports[index].cuts()) {
             match way.header.write(MacAddress::default(), &self.segment, &cut, &mut self.header) {
-                Some((bytes, offload)) => {
-                    frames.push(queued(&self.header[..bytes], &cut, offload, segment));
+                Some(Written { header_bytes, offload, .. }) => {
+                    frames.push(queued(&self.header[..header_bytes], &cut, offload, segment));
                 }
                 None => cx.count(Outcome::TransmitQueueFull),
             }
@@ -196,13 +195,21 @@ fn send_cuts<P: Packet>(
     buffer: &mut HeaderBuffer,
     sink: &mut impl FrameSink<P>,
 ) {
+    let mut room = sink.room(port.index);
+    let mut written = None;
     for cut in Cuts::new(segment, port.cuts()) {
-        let Some((header_bytes, offload)) = way.header.write(mac, segment, &cut, buffer) else {
+        written = match written {
+            // The frames of a segment differ in little.
+            Some(written) if way.header.rewrite(&written, &cut, buffer) => Some(written),
+            _ => way.header.write(mac, segment, &cut, buffer),
+        };
+        let Some(Written { header_bytes, offload, .. }) = written else {
             cx.count(Outcome::TransmitQueueFull);
             continue;
         };
         let header = &buffer[..header_bytes];
-        if sink.room(port.index) > 0 {
+        if room > 0 {
+            room -= 1;
             let frame = TransmitFrame { port: port.index, header, payload: cut.payload, offload };
             port.statistics.count_sent(&frame);
             sink.send(frame);
@@ -229,6 +236,14 @@ impl<P> Port<P> {
     /// Whether the port itself cuts segments.
     const fn cuts(&self) -> bool {
         self.config.super_segment_bytes > 0
+    }
+
+    /// Whether the frames of any segment find room, if the port ever has that
+    /// much; and nothing waits that goes first. What a port without link gets is
+    /// lost, and does not wait.
+    fn takes_segment(&self, room: usize) -> bool {
+        let frames = if self.cuts() { 1 } else { CUTS_MOST };
+        !self.link_up || (room > 0 && room >= frames.min(self.most_room) && self.output.is_empty())
     }
 }
 

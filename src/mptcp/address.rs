@@ -56,6 +56,7 @@ impl Addresses {
     }
 
     pub(super) const fn forbid_initial_remote(&mut self) {
+        self.attempts.revise();
         self.initial_remote = InitialRemote::Barred;
     }
 
@@ -102,6 +103,7 @@ impl Addresses {
             }
             self.remote.push(new);
         }
+        // A chance for joins, also where none was tried.
         self.attempts.forget_remote(new.address);
         true
     }

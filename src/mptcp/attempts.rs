@@ -30,11 +30,23 @@ pub(super) enum Fate {
 pub(super) struct Attempts {
     pairs: ArrayVec<(IpAddr, SocketAddr, Fate), PAIRS_MAX>,
     failures_left: u8,
+    /// Grows whenever a pair may have got a chance.
+    revision: u32,
 }
 
 impl Attempts {
     pub(super) fn new() -> Self {
-        Self { pairs: ArrayVec::new(), failures_left: FAILURES_MAX }
+        Self { pairs: ArrayVec::new(), failures_left: FAILURES_MAX, revision: 0 }
+    }
+
+    /// Something changed that may give a pair a chance.
+    pub(super) const fn revise(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
+    }
+
+    /// Changes whenever a pair may have got a chance.
+    pub(super) const fn revision(&self) -> u32 {
+        self.revision
     }
 
     /// Whether a pair must not be tried now.
@@ -49,6 +61,7 @@ impl Attempts {
 
     /// A pair came to something worse. Only what is barred outlives the address.
     pub(super) fn note(&mut self, local: IpAddr, remote: SocketAddr, fate: Fate) {
+        self.revise();
         if let Some(pair) = self.pairs.iter_mut().find(|pair| (pair.0, pair.1) == (local, remote)) {
             pair.2 = pair.2.max(fate);
         } else if fate == Fate::Barred {
@@ -64,18 +77,21 @@ impl Attempts {
 
     /// The peer announced the address anew, or removed it (§3.4.1, §3.9.3).
     pub(super) fn forget_remote(&mut self, remote: SocketAddr) {
+        self.revise();
         self.pairs.retain(|pair| pair.1 != remote || pair.2 == Fate::Barred);
     }
 
     /// Addresses of ours have their link again: what nobody answered was the
     /// link's fault, and no peer can bring this about.
     pub(super) fn forget_local(&mut self, has_link: impl Fn(IpAddr) -> bool) {
+        self.revise();
         self.pairs.retain(|pair| !has_link(pair.0) || pair.2 >= Fate::Refused);
         self.failures_left = FAILURES_MAX;
     }
 
     /// No subflow is left: pairs that worked once get another chance.
     pub(super) fn forget_dead(&mut self) {
+        self.revise();
         self.pairs.retain(|pair| pair.2 != Fate::Tried);
     }
 
@@ -96,6 +112,7 @@ impl Attempts {
 
     /// A join succeeded: it cost nothing, and makes up for one that failed.
     pub(super) fn succeeded(&mut self) {
+        self.revise();
         self.failures_left = (self.failures_left + 2).min(FAILURES_MAX);
     }
 }

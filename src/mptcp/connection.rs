@@ -69,6 +69,9 @@ pub(super) struct Core<P> {
     pub(super) send: Sender<P>,
     pub(super) receive: Receiver<P>,
     pub(super) addresses: Addresses,
+    /// When the path manager last looked at all pairs: the attempts' revision and
+    /// the number of subflows.
+    pub(super) paths_managed: Option<(u32, usize)>,
     pub(super) signals: Signals,
     pub(super) ending: Ending,
     pub(super) scheduler: Scheduler,
@@ -138,6 +141,7 @@ impl<P: Packet> Connection<P> {
                 send: Sender::new(initial_data_sequence(key)),
                 receive: Receiver::new(config.receive_buffer_bytes, pieces),
                 addresses: Addresses::new(path.tuple),
+                paths_managed: None,
                 signals: Signals::default(),
                 ending: Ending::default(),
                 scheduler: Scheduler::new(config.scheduler),

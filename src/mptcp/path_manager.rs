@@ -16,7 +16,12 @@ impl<P: Packet> Connection<P> {
         if !may_open || !core.config.full_mesh || core.ending.has_begun() {
             return;
         }
-        let mut room = usize::from(core.config.max_subflows).saturating_sub(self.subflows_in_use());
+        // Nothing has changed since all pairs were looked at.
+        let in_use = self.subflows_in_use();
+        if self.core.paths_managed == Some((core.addresses.attempts.revision(), in_use)) {
+            return;
+        }
+        let mut room = usize::from(core.config.max_subflows).saturating_sub(in_use);
         let config = core.config.clone();
         for local in &config.addresses {
             if self.core.addresses.is_withdrawn(local.id) {
@@ -43,6 +48,7 @@ impl<P: Packet> Connection<P> {
                 self.core.events.push_back(event);
             }
         }
+        self.core.paths_managed = Some((self.core.addresses.attempts.revision(), in_use));
     }
 
     /// Whether a subflow runs between these.
@@ -57,6 +63,7 @@ impl<P: Packet> Connection<P> {
     /// is not tried again.
     pub fn refuse_subflow(&mut self, local: IpAddr, remote: SocketAddr) {
         self.core.addresses.attempts.remember(local, remote);
+        self.core.addresses.attempts.revise();
         // Its place may go to another pair.
         self.manage_paths();
     }

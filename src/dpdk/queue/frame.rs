@@ -1,15 +1,17 @@
 //! Building a frame in buffers: the header, and the payload behind it.
 
-use crate::base::{Packet, Payload, TransmitFrame, TransmitOffload};
+use crate::base::{Packet, TransmitFrame, TransmitOffload};
 use crate::device::{Capabilities, InDevice, Refusal};
 use crate::dpdk::mbuf::Part;
-use crate::dpdk::pool::piece;
 use crate::dpdk::{Mbuf, Pool, ffi};
 use arrayvec::ArrayVec;
 use std::ptr::NonNull;
 
-/// Parts that cross to C in one call: a super-frame's payload in pieces of an MSS.
-const PARTS: usize = 48;
+/// Parts of a frame: more than a super-frame's payload in pieces of an MSS.
+const PARTS: usize = 64;
+
+/// Bytes of header that fit into any buffer.
+const HEADER_BYTES_MOST: usize = 2_048;
 
 /// A frame built here, whose only reference this is.
 #[derive(Debug)]
@@ -47,47 +49,64 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
     if bytes > capabilities.max_frame_bytes as usize {
         return Err(Refusal::TooLong);
     }
-    let mbuf = pool.new_frame(&[piece(frame.header)]).ok_or(Refusal::PoolEmpty)?;
-    let built = Built { mbuf, bytes: bytes as u32 };
-    *copied_bytes += append_payload(pool, &built, &frame.payload, capabilities.multi_segment)?;
-    // SAFETY: the frame is whole.
-    if unsafe { ffi::mpdk_frame_segments(built.mbuf.as_ptr()) } > capabilities.max_segments {
+    let mut parts: ArrayVec<ffi::mpdk_part, PARTS> = ArrayVec::new();
+    let (mut more, mut copied) = (false, 0);
+    let mut push = |part| more |= parts.try_push(part).is_err();
+    frame.payload.for_each_packet(|packet, offset, bytes| {
+        match packet.in_device().filter(|_| capabilities.multi_segment) {
+            Some(packet) => packet.for_each_part(offset, bytes, |part| {
+                let Part { buffer, data, len } = part;
+                push(ffi::mpdk_part { buffer: buffer.as_ptr(), data, len });
+            }),
+            None => payload_bytes(packet, offset, bytes, &mut |bytes| {
+                copied += bytes.len() as u64;
+                let (buffer, data, len) = (std::ptr::null_mut(), bytes.as_ptr(), bytes.len() as u32);
+                push(ffi::mpdk_part { buffer, data, len });
+            }),
+        }
+    });
+    if more || frame.header.len() > HEADER_BYTES_MOST {
         return Err(Refusal::TooLong);
     }
-    set_offload(&built, &frame.offload)?;
-    Ok(built)
+    let mbuf = finish(pool, frame.header, &parts, capabilities.max_segments, &frame.offload)?;
+    *copied_bytes += copied;
+    Ok(Built { mbuf, bytes: bytes as u32 })
 }
 
-/// Collects where the payload lies and appends it, in as few calls as it takes.
-/// Returns how many bytes were copied.
-fn append_payload<Q: InDevice<Mbuf>>(
+/// Hands everything to C in one call.
+fn finish(
     pool: &Pool,
-    built: &Built,
-    payload: &Payload<'_, Q>,
-    by_reference: bool,
-) -> Result<u64, Refusal> {
-    let mut parts: ArrayVec<ffi::mpdk_part, PARTS> = ArrayVec::new();
-    let mut done = Ok(());
-    let mut copied_bytes = 0;
-    let mut push = |part: ffi::mpdk_part, parts: &mut ArrayVec<_, PARTS>| {
-        if parts.is_full() {
-            done = done.and(append(pool, built, parts));
-            parts.clear();
-        }
-        parts.push(part);
+    header: &[u8],
+    parts: &[ffi::mpdk_part],
+    max_segments: u16,
+    offload: &TransmitOffload,
+) -> Result<NonNull<ffi::rte_mbuf>, Refusal> {
+    let offload = ffi::mpdk_offload {
+        segment_bytes: offload.segment_bytes,
+        l2_bytes: offload.l2_bytes,
+        l3_bytes: offload.l3_bytes,
+        l4_bytes: offload.l4_bytes,
+        ip_checksum: offload.ip_checksum,
+        tcp_checksum: offload.tcp_checksum,
+        ipv6: offload.ipv6,
     };
-    payload.for_each_packet(|packet, offset, bytes| match packet.in_device().filter(|_| by_reference) {
-        Some(packet) => packet.for_each_part(offset, bytes, |part| {
-            let Part { buffer, data, len } = part;
-            push(ffi::mpdk_part { buffer: buffer.as_ptr(), data, len }, &mut parts);
-        }),
-        None => payload_bytes(packet, offset, bytes, &mut |bytes| {
-            copied_bytes += bytes.len() as u64;
-            let (buffer, data, len) = (std::ptr::null_mut(), bytes.as_ptr(), bytes.len() as u32);
-            push(ffi::mpdk_part { buffer, data, len }, &mut parts);
-        }),
-    });
-    done.and(append(pool, built, &parts)).map(|()| copied_bytes)
+    let mut error = 0;
+    // SAFETY: the header fits into a buffer. The parts lie in packets that the
+    // caller holds through this call, and by reference in buffers that then hold
+    // themselves.
+    let frame = unsafe {
+        ffi::mpdk_frame_build(
+            pool.as_ptr(),
+            header.as_ptr(),
+            header.len() as u32,
+            parts.as_ptr(),
+            parts.len() as u32,
+            max_segments,
+            &raw const offload,
+            &raw mut error,
+        )
+    };
+    NonNull::new(frame).ok_or(if error == libc::ENOMEM { Refusal::PoolEmpty } else { Refusal::TooLong })
 }
 
 /// Calls `visit` with `bytes` of a packet from `offset` on.
@@ -102,33 +121,4 @@ fn payload_bytes<Q: Packet>(packet: &Q, offset: usize, bytes: usize, visit: &mut
         skip -= start;
         left -= take;
     });
-}
-
-fn append(pool: &Pool, built: &Built, parts: &[ffi::mpdk_part]) -> Result<(), Refusal> {
-    if parts.is_empty() {
-        return Ok(());
-    }
-    // SAFETY: the parts lie in packets that the caller holds through this call,
-    // and by reference in buffers that then hold themselves; the frame is
-    // nobody else's.
-    let result = unsafe {
-        ffi::mpdk_frame_append_parts(pool.as_ptr(), built.mbuf.as_ptr(), parts.as_ptr(), parts.len() as u32)
-    };
-    if result == 0 { Ok(()) } else { Err(Refusal::PoolEmpty) }
-}
-
-fn set_offload(built: &Built, offload: &TransmitOffload) -> Result<(), Refusal> {
-    let offload = ffi::mpdk_offload {
-        segment_bytes: offload.segment_bytes,
-        l2_bytes: offload.l2_bytes,
-        l3_bytes: offload.l3_bytes,
-        l4_bytes: offload.l4_bytes,
-        ip_checksum: offload.ip_checksum,
-        tcp_checksum: offload.tcp_checksum,
-        ipv6: offload.ipv6,
-    };
-    // SAFETY: the frame is whole and nobody else's.
-    let result = unsafe { ffi::mpdk_frame_offload(built.mbuf.as_ptr(), &raw const offload) };
-    // Headers that are not where the offload says cannot be filled in.
-    if result == 0 { Ok(()) } else { Err(Refusal::TooLong) }
 }

@@ -270,3 +270,28 @@ mpdk_frame_bytes(const struct rte_mbuf *frame)
 {
 	return frame->pkt_len;
 }
+
+struct rte_mbuf *
+mpdk_frame_build(struct rte_mempool *pool, const uint8_t *header, uint32_t header_len,
+		 const struct mpdk_part *parts, uint32_t count, uint16_t max_segments,
+		 const struct mpdk_offload *offload, int *error)
+{
+	struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
+
+	*error = ENOMEM;
+	if (frame == NULL)
+		return NULL;
+	/* Headers always fit. */
+	memcpy(rte_pktmbuf_mtod(frame, uint8_t *), header, header_len);
+	frame->data_len = header_len;
+	frame->pkt_len = header_len;
+	if (mpdk_frame_append_parts(pool, frame, parts, count) < 0)
+		goto fail;
+	*error = E2BIG;
+	if (frame->nb_segs > max_segments || mpdk_frame_offload(frame, offload) < 0)
+		goto fail;
+	return frame;
+fail:
+	rte_pktmbuf_free(frame);
+	return NULL;
+}

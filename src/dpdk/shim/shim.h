@@ -133,6 +133,15 @@ struct mpdk_part {
  */
 int mpdk_frame_append_parts(struct rte_mempool *pool, struct rte_mbuf *frame,
 			    const struct mpdk_part *parts, uint32_t count);
+/*
+ * A frame of a copied header and these parts, and what the driver shall fill
+ * in; NULL, and in `error` ENOMEM (buffers lack) or E2BIG (more than
+ * `max_segments`, or headers are not where the offload says).
+ */
+struct rte_mbuf *mpdk_frame_build(struct rte_mempool *pool, const uint8_t *header,
+				  uint32_t header_len, const struct mpdk_part *parts,
+				  uint32_t count, uint16_t max_segments,
+				  const struct mpdk_offload *offload, int *error);
 /* Says what the driver shall fill in. */
 int mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload);
 

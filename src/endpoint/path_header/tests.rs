@@ -50,7 +50,31 @@ fn write_whole(
     segment: &OutgoingSegment<HeapPacket>,
     out: &mut HeaderBuffer,
 ) -> Option<(usize, TransmitOffload)> {
-    header.write(MAC, segment, &Cuts::new(segment, true).next().unwrap(), out)
+    let cut = Cuts::new(segment, true).next().unwrap();
+    header.write(MAC, segment, &cut, out).map(|written| (written.header_bytes, written.offload))
+}
+
+#[test]
+fn the_frames_of_a_segment_are_written_from_each_other() {
+    for is_ipv6 in [false, true] {
+        let header = PathHeader::new(&port(None, true), &tuple(is_ipv6));
+        let segment = segment(&[vec![1; 5_000]], 3, 1_000);
+        let (mut patched, mut whole) = ([0; HEADER_BYTES_MOST], [0; HEADER_BYTES_MOST]);
+        let mut written = None;
+        let mut rewritten = 0;
+        for cut in Cuts::new(&segment, false) {
+            written = match written {
+                Some(before) if header.rewrite(&before, &cut, &mut patched) => {
+                    rewritten += 1;
+                    Some(before)
+                }
+                _ => header.write(MAC, &segment, &cut, &mut patched),
+            };
+            header.write(MAC, &segment, &cut, &mut whole).unwrap();
+            assert_eq!(patched, whole);
+        }
+        assert_eq!(rewritten, 4);
+    }
 }
 
 proptest! {
