@@ -8,10 +8,7 @@ use arrayvec::ArrayVec;
 use std::ptr::NonNull;
 
 /// Parts of a frame: more than a super-frame's payload in pieces of an MSS.
-const PARTS: usize = 64;
-
-/// Bytes of header that fit into any buffer.
-const HEADER_BYTES_MOST: usize = 2_048;
+const PARTS: usize = 48;
 
 /// A frame built here, whose only reference this is.
 #[derive(Debug)]
@@ -50,8 +47,14 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
         return Err(Refusal::TooLong);
     }
     let mut parts: ArrayVec<ffi::mpdk_part, PARTS> = ArrayVec::new();
-    let (mut more, mut copied) = (false, 0);
-    let mut push = |part| more |= parts.try_push(part).is_err();
+    // A frame of more pieces is not worth saving an allocation.
+    let mut rest = Vec::new();
+    let mut copied = 0;
+    let mut push = |part| {
+        if let Err(full) = parts.try_push(part) {
+            rest.push(full.element());
+        }
+    };
     frame.payload.for_each_packet(|packet, offset, bytes| {
         match packet.in_device().filter(|_| capabilities.multi_segment) {
             Some(packet) => packet.for_each_part(offset, bytes, |part| {
@@ -65,10 +68,14 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
             }),
         }
     });
-    if more || frame.header.len() > HEADER_BYTES_MOST {
-        return Err(Refusal::TooLong);
-    }
-    let mbuf = finish(pool, frame.header, &parts, capabilities.max_segments, &frame.offload)?;
+    let all: Vec<_>;
+    let parts = if rest.is_empty() {
+        &parts[..]
+    } else {
+        all = parts.into_iter().chain(rest).collect();
+        &all
+    };
+    let mbuf = finish(pool, frame.header, parts, capabilities.max_segments, &frame.offload)?;
     *copied_bytes += copied;
     Ok(Built { mbuf, bytes: bytes as u32 })
 }
@@ -91,7 +98,7 @@ fn finish(
         ipv6: offload.ipv6,
     };
     let mut error = 0;
-    // SAFETY: the header fits into a buffer. The parts lie in packets that the
+    // SAFETY: the header is a slice; the parts lie in packets that the
     // caller holds through this call, and by reference in buffers that then hold
     // themselves.
     let frame = unsafe {

@@ -281,11 +281,8 @@ mpdk_frame_build(struct rte_mempool *pool, const uint8_t *header, uint32_t heade
 	*error = ENOMEM;
 	if (frame == NULL)
 		return NULL;
-	/* Headers always fit. */
-	memcpy(rte_pktmbuf_mtod(frame, uint8_t *), header, header_len);
-	frame->data_len = header_len;
-	frame->pkt_len = header_len;
-	if (mpdk_frame_append_parts(pool, frame, parts, count) < 0)
+	if (append_copy(pool, frame, frame, header, header_len) == NULL ||
+	    mpdk_frame_append_parts(pool, frame, parts, count) < 0)
 		goto fail;
 	*error = E2BIG;
 	if (frame->nb_segs > max_segments || mpdk_frame_offload(frame, offload) < 0)
