@@ -20,6 +20,12 @@ pub trait Packet: Sized + fmt::Debug {
         self.len() == 0
     }
 
+    /// Buffers that the packet holds, whatever its window: what runs short when
+    /// packets are kept.
+    fn buffers(&self) -> usize {
+        1
+    }
+
     /// The first contiguous piece of the window.
     fn head(&self) -> &[u8];
 

@@ -187,6 +187,11 @@ impl Packet for Mbuf {
         self.len as usize
     }
 
+    fn buffers(&self) -> usize {
+        // SAFETY: this holds a reference to the chain.
+        usize::from(unsafe { ffi::mpdk_frame_segments(self.chain.as_ptr()) })
+    }
+
     fn head(&self) -> &[u8] {
         // SAFETY: the window lies in a buffer that this holds a reference to,
         // and nobody writes to shared buffers.

@@ -16,9 +16,9 @@ const TRICKLE: u32 = 16;
 /// Decides how frames are taken in.
 #[derive(Debug)]
 pub(super) struct Intake {
-    device_frames: Gauge,
+    device_buffers: Gauge,
     heap_bytes: Gauge,
-    device_frames_most: usize,
+    device_buffers_most: usize,
     heap_bytes_most: usize,
     /// Frames since one was taken beyond the limit.
     refused: u32,
@@ -33,9 +33,9 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            device_frames: Gauge::default(),
+            device_buffers: Gauge::default(),
             heap_bytes: Gauge::default(),
-            device_frames_most: settings.held_frames,
+            device_buffers_most: settings.held_buffers,
             heap_bytes_most: settings.held_copy_bytes,
             refused: 0,
             dropped: 0,
@@ -56,8 +56,9 @@ impl Intake {
 
     /// The frame as the endpoint gets it; `None` if it has to be dropped.
     pub(super) fn take<D: Packet>(&mut self, frame: D) -> Option<Bytes<D>> {
-        if self.device_frames.held() < self.device_frames_most {
-            return Some(Bytes::Device(frame, self.device_frames.add(1)));
+        if self.device_buffers.held() < self.device_buffers_most {
+            let buffers = frame.buffers();
+            return Some(Bytes::Device(frame, self.device_buffers.add(buffers)));
         }
         let len = frame.len();
         if len > SMALL_FRAME_BYTES && self.heap_bytes.held() + len > self.heap_bytes_most {
@@ -78,9 +79,53 @@ impl Intake {
 mod tests {
     use super::*;
 
+    /// A frame in forty buffers, as a super-frame is.
+    #[derive(Debug)]
+    struct Wide(HeapPacket);
+
+    impl Packet for Wide {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn buffers(&self) -> usize {
+            40
+        }
+
+        fn head(&self) -> &[u8] {
+            self.0.head()
+        }
+
+        fn for_each_piece(&self, visit: &mut dyn FnMut(&[u8])) {
+            self.0.for_each_piece(visit);
+        }
+
+        fn share(&self) -> Self {
+            Self(self.0.share())
+        }
+
+        fn trim_front(&mut self, count: usize) {
+            self.0.trim_front(count);
+        }
+
+        fn truncate(&mut self, len: usize) {
+            self.0.truncate(len);
+        }
+    }
+
+    #[test]
+    fn what_counts_is_buffers() {
+        let settings = Settings { held_buffers: 100, ..Settings::default() };
+        let mut intake = Intake::new(&settings);
+        let mut take = || intake.take(Wide(HeapPacket::new(&[1; 60_000]))).unwrap();
+        let held: Vec<_> = (0..5).map(|_| take()).collect();
+        let in_device = held.iter().filter(|bytes| matches!(bytes, Bytes::Device(..))).count();
+        assert_eq!(in_device, 3);
+    }
+
     #[test]
     fn frames_are_copied_and_then_dropped_as_more_is_held() {
-        let settings = Settings { held_frames: 2, held_copy_bytes: 1500, ..Settings::default() };
+        let settings = Settings { held_buffers: 2, held_copy_bytes: 1500, ..Settings::default() };
         let mut intake = Intake::new(&settings);
         let mut take = |len| intake.take(HeapPacket::new(&vec![7; len]));
         let first = take(1000).unwrap();

@@ -19,9 +19,9 @@ pub struct Settings {
     /// Connections of one listener that wait for their program, at most; a
     /// program that asks for more gets this.
     pub backlog: u32,
-    /// Frames in the devices' buffers that the endpoint may hold; what comes
-    /// beyond is copied, so that buffers stay free to receive into.
-    pub held_frames: usize,
+    /// The devices' buffers that the endpoint may hold; what comes beyond is
+    /// copied, so that buffers stay free to receive into.
+    pub held_buffers: usize,
     /// Bytes of such copies; beyond them most frames with data are dropped, and
     /// come again when somebody has read.
     pub held_copy_bytes: usize,
@@ -36,7 +36,7 @@ impl Default for Settings {
             stop_grace: Duration::from_secs(2),
             clients: 64,
             backlog: 1_024,
-            held_frames: 8_192,
+            held_buffers: 8_192,
             held_copy_bytes: 256 << 20,
         }
     }

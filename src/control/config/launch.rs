@@ -37,7 +37,7 @@ impl Config {
             spin: self.engine.spin,
             backlog: self.engine.backlog,
             // Half of the buffers always wait for frames or are on their way.
-            held_frames: self.engine.packet_buffers as usize / 2,
+            held_buffers: self.engine.packet_buffers as usize / 2,
             ..engine::Settings::default()
         };
         engine::EngineConfig { settings, core: self.pinned_cores().first().map(|&core| usize::from(core)) }

@@ -6,6 +6,7 @@
 
 #include <rte_errno.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 #include <rte_memory.h>
 #include <rte_memzone.h>
@@ -69,11 +70,32 @@ mpdk_page_of(const void *address, struct mpdk_page *page)
 	return 0;
 }
 
+/*
+ * Pools give back first what came back last: it is still in the cache. (DPDK's
+ * default, a ring, goes round the whole pool.) Without locks, because a thread
+ * that is not running must not keep the others from their buffers. Whoever
+ * started DPDK with another choice gets that.
+ */
+static void
+choose_order(void)
+{
+	static const char last_in_first_out[] = "lf_stack";
+	uint32_t i;
+
+	if (rte_eal_mbuf_user_pool_ops() != NULL)
+		return;
+	for (i = 0; i < rte_mempool_ops_table.num_ops; i++) {
+		if (strcmp(rte_mempool_ops_table.ops[i].name, last_in_first_out) == 0)
+			rte_mbuf_set_user_mempool_ops(last_in_first_out);
+	}
+}
+
 struct rte_mempool *
 mpdk_pool_ordinary(const char *name, uint32_t count, uint32_t cache, uint16_t data_room, int *error)
 {
 	struct rte_mempool *pool;
 
+	choose_order();
 	pool = rte_pktmbuf_pool_create(name, count, cache, 0, data_room, SOCKET_ID_ANY);
 	*error = pool == NULL ? -rte_errno : 0;
 	return pool;
@@ -99,6 +121,7 @@ mpdk_pool_pinned(const char *name, uint32_t count, uint32_t cache, uint16_t data
 		memory[i].buf_len = extents[i].len;
 		memory[i].elt_size = stride;
 	}
+	choose_order();
 	pool = rte_pktmbuf_pool_create_extbuf(name, count, cache, 0, data_room, SOCKET_ID_ANY,
 					      memory, extent_count);
 	*error = pool == NULL ? -rte_errno : 0;

@@ -88,13 +88,13 @@ fn a_reader_that_rests_holds_up_its_own_writer_only() {
 #[test]
 fn readers_that_rest_leave_buffers_to_the_others() {
     // Far fewer than the resting connection's window.
-    rest_and_read(&Settings { held_frames: 32, ..Settings::default() });
+    rest_and_read(&Settings { held_buffers: 32, ..Settings::default() });
 }
 
 #[test]
 fn what_is_dropped_for_want_of_memory_comes_again() {
     run(async {
-        let settings = Settings { held_frames: 16, held_copy_bytes: 100_000, ..Settings::default() };
+        let settings = Settings { held_buffers: 16, held_copy_bytes: 100_000, ..Settings::default() };
         let mut pair = Pair::with_settings(1, &settings);
         let (left, right) = pair.contexts();
         let listener = pair.drive(Listener::bind(&right, server())).await.unwrap();
