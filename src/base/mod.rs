@@ -2,8 +2,10 @@
 //! identifiers, packet memory by reference, and the one list of outcomes.
 
 mod ids;
+mod on_demand;
 mod outcome;
 mod packet;
+mod queue;
 mod random;
 mod range_set;
 mod seq;
@@ -11,10 +13,12 @@ mod slab;
 mod time;
 
 pub use ids::{AddressId, ConnectionId, FourTuple, Key, ListenerId, PortIndex, PortSet, SubflowId, Token};
+pub use on_demand::{Blank, OnDemand};
 pub use outcome::{Counters, Outcome};
 pub use packet::{
     ChecksumState, FrameSink, HeapPacket, Packet, Payload, ReceiveMeta, TransmitFrame, TransmitOffload,
 };
+pub use queue::Queue;
 pub use random::Random;
 pub use range_set::RangeSet;
 pub use seq::{DataSeqNumber, SeqNumber};

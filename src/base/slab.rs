@@ -2,12 +2,19 @@
 
 /// Values in slots. A key is `(index, generation)`; a slot's generation grows
 /// each time its value is taken out, so that an old key finds nothing.
+///
+/// Slots come in chunks that stay where they are: growing copies nothing, and
+/// leaves less than a chunk unused.
 #[derive(Debug)]
 pub struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    chunks: Vec<Vec<Slot<T>>>,
+    slots: u32,
     free: Vec<u32>,
     limit: usize,
 }
+
+/// Slots of a chunk.
+const CHUNK: usize = 64;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -18,12 +25,12 @@ struct Slot<T> {
 impl<T> Slab<T> {
     /// An empty slab that holds at most `limit` values.
     pub const fn new(limit: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), limit }
+        Self { chunks: Vec::new(), slots: 0, free: Vec::new(), limit }
     }
 
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.slots as usize - self.free.len()
     }
 
     /// Whether there is no value.
@@ -43,8 +50,8 @@ impl<T> Slab<T> {
             return None;
         }
         Some(match self.free.last() {
-            Some(&index) => (index, self.slots[index as usize].generation),
-            None => (self.slots.len() as u32, 0),
+            Some(&index) => (index, self.slot(index).map_or(0, |slot| slot.generation)),
+            None => (self.slots, 0),
         })
     }
 
@@ -52,28 +59,44 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, value: T) -> Result<(u32, u32), T> {
         let Some(key) = self.next_key() else { return Err(value) };
         if self.free.pop().is_some() {
-            self.slots[key.0 as usize].value = Some(value);
-        } else {
-            self.slots.push(Slot { generation: 0, value: Some(value) });
+            if let Some(slot) = self.slot_mut(key.0) {
+                slot.value = Some(value);
+            }
+            return Ok(key);
+        }
+        if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(last) = self.chunks.last_mut() {
+            last.push(Slot { generation: 0, value: Some(value) });
+            self.slots += 1;
         }
         Ok(key)
     }
 
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
+        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+    }
+
     /// The value of a key.
     pub fn get(&self, index: u32, generation: u32) -> Option<&T> {
-        let slot = self.slots.get(index as usize)?;
+        let slot = self.slot(index)?;
         slot.value.as_ref().filter(|_| slot.generation == generation)
     }
 
     /// The value of a key, to change.
     pub fn get_mut(&mut self, index: u32, generation: u32) -> Option<&mut T> {
-        let slot = self.slots.get_mut(index as usize)?;
+        let slot = self.slot_mut(index)?;
         slot.value.as_mut().filter(|_| slot.generation == generation)
     }
 
     /// Takes the value of a key out.
     pub fn remove(&mut self, index: u32, generation: u32) -> Option<T> {
-        let slot = self.slots.get_mut(index as usize)?;
+        let slot = self.slot_mut(index)?;
         if slot.generation != generation {
             return None;
         }
@@ -85,8 +108,9 @@ impl<T> Slab<T> {
 
     /// Every key and value, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), &T)> {
-        self.slots
+        self.chunks
             .iter()
+            .flatten()
             .enumerate()
             .filter_map(|(index, slot)| Some(((index as u32, slot.generation), slot.value.as_ref()?)))
     }
