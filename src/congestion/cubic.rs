@@ -21,15 +21,23 @@ const MAX_EPOCH_US: u64 = 10_000_000_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Cubic {
     window: Window,
-    hystart: HyStart,
+    growth: Growth,
     /// `W_max`: the window where the curve is flat; 0 if not known.
-    max_bytes: usize,
+    max_bytes: u32,
     /// `cwnd_prior`: the window before the last reduction.
-    prior_bytes: usize,
-    /// The current congestion avoidance stage.
-    epoch: Option<Epoch>,
+    prior_bytes: u32,
     /// When the last ACK came, to leave out time in which the window was not used.
     last_ack: Instant,
+}
+
+/// What makes the window grow.
+#[derive(Clone, Copy, Debug)]
+enum Growth {
+    /// The first slow start, which looks at delays.
+    First(HyStart),
+    /// From the first loss on: the current congestion avoidance stage, if one
+    /// has begun.
+    Curve(Option<Epoch>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,18 +56,22 @@ impl Cubic {
     pub fn new(segment_bytes: usize, initial_segments: usize) -> Self {
         Self {
             window: Window::new(segment_bytes, initial_segments),
-            hystart: HyStart::new(),
+            growth: Growth::First(HyStart::new()),
             max_bytes: 0,
             prior_bytes: 0,
-            epoch: None,
             last_ack: Instant::ZERO,
         }
     }
 
     fn slow_start(&mut self, ack: &Acknowledged) -> usize {
-        match self.hystart.advise(ack) {
+        let advice = match &mut self.growth {
+            Growth::First(hystart) => hystart.advise(ack),
+            Growth::Curve(_) => Advice::Grow(ack.delivered_bytes),
+        };
+        match advice {
             Advice::Grow(bytes) => self.window.slow_start(bytes),
             Advice::Leave => {
+                self.growth = Growth::Curve(None);
                 self.window.leave_slow_start();
                 ack.delivered_bytes
             }
@@ -68,11 +80,11 @@ impl Cubic {
 
     /// §4.2: the stage starts with the first ACK after slow start or recovery.
     fn start_epoch(&mut self, now: Instant) -> Epoch {
-        let bytes = self.window.bytes();
+        let bytes = self.window.bytes() as u32;
         // §4.8, §4.10: without a loss to return to, the curve starts flat here.
         self.max_bytes = self.max_bytes.max(bytes);
-        let k_us = self.time_to_max_us((self.max_bytes - bytes) as u128);
-        Epoch { start: now, k_us, estimate: (bytes as u64) << ESTIMATE_SHIFT, remainder: 0 }
+        let k_us = self.time_to_max_us(u128::from(self.max_bytes - bytes));
+        Epoch { start: now, k_us, estimate: u64::from(bytes) << ESTIMATE_SHIFT, remainder: 0 }
     }
 
     /// Equation 2: `K = cbrt((W_max - cwnd_epoch) / C)`.
@@ -91,14 +103,17 @@ impl Cubic {
             cube * C_NUMERATOR * self.window.segment_bytes() as u128 / (C_DENOMINATOR * CUBIC_SECOND.isqrt());
         let step = usize::try_from(step).unwrap_or(usize::MAX);
         if elapsed_us < epoch.k_us {
-            self.max_bytes.saturating_sub(step)
+            (self.max_bytes as usize).saturating_sub(step)
         } else {
-            self.max_bytes.saturating_add(step)
+            (self.max_bytes as usize).saturating_add(step)
         }
     }
 
     fn avoid_congestion(&mut self, ack: &Acknowledged, delivered_bytes: usize) {
-        let mut epoch = self.epoch.unwrap_or_else(|| self.start_epoch(ack.now));
+        let mut epoch = match self.growth {
+            Growth::Curve(Some(epoch)) => epoch,
+            _ => self.start_epoch(ack.now),
+        };
         self.grow_estimate(&mut epoch, delivered_bytes);
         let elapsed = ack.now.since(epoch.start);
         let estimate_bytes = (epoch.estimate >> ESTIMATE_SHIFT) as usize;
@@ -110,13 +125,13 @@ impl Cubic {
             let curve = self.curve_bytes(&epoch, elapsed + rtt);
             self.approach(&mut epoch, curve, delivered_bytes);
         }
-        self.epoch = Some(epoch);
+        self.growth = Growth::Curve(Some(epoch));
     }
 
     /// Equation 4, with alpha = 3 * (1 - 0.7) / (1 + 0.7) = 9/17 until the
     /// window is back where it was, then 1.
     fn grow_estimate(&self, epoch: &mut Epoch, delivered_bytes: usize) {
-        let recovered = epoch.estimate >> ESTIMATE_SHIFT >= self.prior_bytes as u64;
+        let recovered = epoch.estimate >> ESTIMATE_SHIFT >= u64::from(self.prior_bytes);
         let (numerator, denominator) = if recovered { (1, 1) } else { (9, 17) };
         let growth = ((self.window.segment_bytes() * delivered_bytes) as u128 * numerator) << ESTIMATE_SHIFT;
         let growth = growth / (self.window.bytes() as u128 * denominator);
@@ -136,11 +151,11 @@ impl Cubic {
 
     /// §4.6, §4.7: remembers where the loss was, with fast convergence.
     fn remember_loss(&mut self) {
-        let bytes = self.window.bytes();
-        self.max_bytes = if bytes < self.max_bytes { bytes * 17 / 20 } else { bytes };
+        let bytes = self.window.bytes() as u32;
+        let with_convergence = (u64::from(bytes) * 17 / 20) as u32;
+        self.max_bytes = if bytes < self.max_bytes { with_convergence } else { bytes };
         self.prior_bytes = bytes;
-        self.epoch = None;
-        self.hystart.stop();
+        self.growth = Growth::Curve(None);
     }
 }
 
@@ -158,7 +173,7 @@ impl Controller for Cubic {
         self.last_ack = ack.now;
         if !ack.window_limited {
             // §5.8: the curve does not run while the window is not used.
-            if let Some(epoch) = &mut self.epoch {
+            if let Growth::Curve(Some(epoch)) = &mut self.growth {
                 epoch.start += since_last;
             }
             return;
@@ -180,13 +195,15 @@ impl Controller for Cubic {
         }
         // §4.8: after a timeout the curve starts flat where slow start ends.
         self.max_bytes = 0;
-        self.epoch = None;
+        if let Growth::Curve(epoch) = &mut self.growth {
+            *epoch = None;
+        }
         self.window.collapse(first.then_some(event.in_flight_bytes * 7 / 10));
     }
 
     fn on_idle(&mut self, idle: Duration, timeouts: u32) {
         self.window.decay(timeouts);
-        if let Some(epoch) = &mut self.epoch {
+        if let Growth::Curve(Some(epoch)) = &mut self.growth {
             epoch.start += idle;
         }
         self.last_ack += idle;

@@ -28,14 +28,11 @@ pub(super) enum Advice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     SlowStart,
-    Conservative {
-        rounds: u32,
-        baseline: Duration,
-    },
-    /// After the first loss only the standard slow start is used (§4.3).
-    Over,
+    Conservative { rounds: u32, baseline: Duration },
 }
 
+/// The first slow start. After the first loss only the standard one is used
+/// (§4.3).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HyStart {
     phase: Phase,
@@ -57,15 +54,7 @@ impl HyStart {
         }
     }
 
-    /// No longer looks at delays.
-    pub(super) const fn stop(&mut self) {
-        self.phase = Phase::Over;
-    }
-
     pub(super) fn advise(&mut self, ack: &Acknowledged) -> Advice {
-        if self.phase == Phase::Over {
-            return Advice::Grow(ack.delivered_bytes);
-        }
         if ack.acknowledged_to > self.round_end && self.end_round(ack.sent_to) {
             return Advice::Leave;
         }
@@ -73,7 +62,7 @@ impl HyStart {
         self.judge();
         match self.phase {
             Phase::Conservative { .. } => Advice::Grow(ack.delivered_bytes / CSS_GROWTH_DIVISOR),
-            _ => Advice::Grow(ack.delivered_bytes),
+            Phase::SlowStart => Advice::Grow(ack.delivered_bytes),
         }
     }
 
@@ -85,7 +74,6 @@ impl HyStart {
         self.samples = 0;
         let Phase::Conservative { rounds, baseline } = self.phase else { return false };
         if rounds + 1 >= CSS_ROUNDS {
-            self.stop();
             return true;
         }
         self.phase = Phase::Conservative { rounds: rounds + 1, baseline };
@@ -115,7 +103,7 @@ impl HyStart {
             Phase::Conservative { baseline, .. } if self.round_min < baseline => {
                 self.phase = Phase::SlowStart;
             }
-            _ => {}
+            Phase::Conservative { .. } => {}
         }
     }
 }
