@@ -45,13 +45,13 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     /// RFC 7323 §2.2: the window of a SYN is not scaled.
-    fn window_of(&self, segment: &Tcp) -> u64 {
+    fn window_of(&self, segment: &Tcp) -> u32 {
         let shift = if segment.flags.contains(TcpFlags::SYN) { 0 } else { self.agreed.send_scale };
-        u64::from(segment.window) << shift
+        u32::from(segment.window) << shift
     }
 
     /// RFC 5681 §2, all five conditions.
-    fn is_duplicate(&self, arrival: &Arrival<'_, P>, acknowledged: u64, window: u64) -> bool {
+    fn is_duplicate(&self, arrival: &Arrival<'_, P>, acknowledged: u64, window: u32) -> bool {
         acknowledged == self.send.unacknowledged
             && self.send.next > self.send.unacknowledged
             && arrival.end == arrival.start
@@ -60,7 +60,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     /// `SND.WND`, from the newest segment only.
-    fn update_window(&mut self, segment: &Tcp, start: i64, acknowledged: u64, window: u64) {
+    fn update_window(&mut self, segment: &Tcp, start: i64, acknowledged: u64, window: u32) {
         let from = (start.max(0) as u64, acknowledged);
         let (last_start, last_acknowledged) = self.send.window_from;
         let is_newer = acknowledged > self.send.unacknowledged
@@ -68,7 +68,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             || (from.0 == last_start && acknowledged >= last_acknowledged);
         if is_newer && !segment.flags.contains(TcpFlags::SYN) {
             self.send.set_window(window, from);
-            if acknowledged + window > self.send.next {
+            if acknowledged + u64::from(window) > self.send.next {
                 self.timers.window_opened();
             }
         }
@@ -151,7 +151,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
 impl<P: Packet, T: Copy + PartialEq> SendSide<P, T> {
     /// The peer takes `window_bytes` from its acknowledgement on.
-    pub(super) fn set_window(&mut self, window_bytes: u64, from: (u64, u64)) {
+    pub(super) fn set_window(&mut self, window_bytes: u32, from: (u64, u64)) {
         self.window_bytes = window_bytes;
         self.window_from = from;
         self.max_window_bytes = self.max_window_bytes.max(window_bytes);

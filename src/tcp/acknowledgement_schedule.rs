@@ -5,7 +5,7 @@
 #[derive(Debug)]
 pub(super) struct AcknowledgementSchedule {
     /// In-order bytes since the last acknowledgement.
-    unacknowledged_bytes: usize,
+    unacknowledged_bytes: u32,
     /// An acknowledgement leaves at once, on whatever segment.
     now: bool,
     /// A segment of its own leaves, with options of the room above.
@@ -13,14 +13,14 @@ pub(super) struct AcknowledgementSchedule {
     /// Duplicate ACKs owed to a peer without SACK: it counts them.
     duplicates: u8,
     /// The largest segment seen: two of these are answered at once.
-    full_segment_bytes: usize,
+    full_segment_bytes: u32,
 }
 
 /// Duplicate ACKs of one burst at most.
 const MAX_DUPLICATES: u8 = 64;
 
 /// What a full segment has at least, before one was seen (RFC 9293 §3.7.1).
-const SMALLEST_FULL_SEGMENT: usize = 536;
+const SMALLEST_FULL_SEGMENT: u32 = 536;
 
 impl AcknowledgementSchedule {
     pub(super) const fn new() -> Self {
@@ -36,8 +36,8 @@ impl AcknowledgementSchedule {
     /// In-order data came, `largest_bytes` being what the peer may put into a
     /// segment. Returns whether the acknowledgement may wait.
     pub(super) fn received(&mut self, bytes: usize, largest_bytes: usize) -> bool {
-        self.full_segment_bytes = self.full_segment_bytes.max(bytes.min(largest_bytes));
-        self.unacknowledged_bytes += bytes;
+        self.full_segment_bytes = self.full_segment_bytes.max(bytes.min(largest_bytes) as u32);
+        self.unacknowledged_bytes = self.unacknowledged_bytes.saturating_add(bytes as u32);
         // RFC 5681 §4.2: at least every second full-sized segment.
         self.now |= self.unacknowledged_bytes >= 2 * self.full_segment_bytes;
         !self.now

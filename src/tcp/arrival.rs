@@ -250,7 +250,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
     /// Not more than was sent, and not older than a window.
     fn is_acknowledgement_plausible(&self, acknowledged: i64) -> bool {
-        let oldest = self.send.unacknowledged as i64 - self.send.max_window_bytes as i64;
+        let oldest = self.send.unacknowledged as i64 - i64::from(self.send.max_window_bytes);
         acknowledged >= oldest && acknowledged <= self.send.next as i64
     }
 

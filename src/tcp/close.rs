@@ -44,7 +44,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     pub(super) fn finish_receiving(&mut self, cx: &mut Context<'_>) {
         self.receive.next += 1;
         self.receive.reassembly.clear();
-        self.receive.report.clear();
+        self.receive.report.discard();
         self.receive.schedule.hurry();
         match self.state {
             State::Established => self.state = State::CloseWait,
@@ -71,7 +71,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.state = State::TimeWait;
         // Both directions are through: a minute is long to keep room for more.
         self.send.queue.clear();
-        self.send.scoreboard.clear();
+        self.send.scoreboard.discard();
         self.receive.reassembly.clear();
         self.timers = Timers::default();
         self.timers.close = Some(now + self.config.time_wait);
@@ -127,11 +127,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.state = State::Closed;
         self.close_reason = Some(reason);
         self.send.queue.clear();
-        self.send.scoreboard.clear();
+        self.send.scoreboard.discard();
         self.receive.reassembly.clear();
-        self.receive.report.clear();
+        self.receive.report.discard();
         self.receive.schedule.clear();
-        self.receive.ready = Default::default();
+        self.receive.ready.discard();
         self.timers = Timers::default();
         self.duties = Duties::default();
     }

@@ -78,7 +78,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
         self.send.peer_mss = offered.mss.unwrap_or(DEFAULT_MSS).max(MIN_MSS);
         // RFC 7323 §2.2: the window of a SYN is not scaled.
-        self.send.set_window(u64::from(syn.window), (0, 0));
+        self.send.set_window(u32::from(syn.window), (0, 0));
     }
 
     /// Our SYN is acknowledged by `segment`.
@@ -92,7 +92,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.send.unacknowledged = 1;
         self.send.next = self.send.next.max(1);
         if !segment.flags.contains(TcpFlags::SYN) {
-            let window = u64::from(segment.window) << self.agreed.send_scale;
+            let window = u32::from(segment.window) << self.agreed.send_scale;
             self.send.set_window(window, (self.receive.next, 1));
         }
         self.recovery.timeouts = 0;

@@ -16,7 +16,10 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
         self.send.path_mss = mss_bytes;
         self.congestion.set_segment_bytes(self.full_segment());
-        self.send.scoreboard.lose_longer(self.segment_payload(self.send.option_bytes));
+        if !self.send.scoreboard.is_empty() {
+            let segment_bytes = self.segment_payload(usize::from(self.send.option_bytes));
+            self.send.scoreboard.lose_longer(segment_bytes);
+        }
     }
 
     /// An ICMP unreachable quoting a sequence number in flight: ends the subflow

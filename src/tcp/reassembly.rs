@@ -3,6 +3,9 @@
 use crate::base::{Packet, RangeSet};
 use std::collections::VecDeque;
 
+/// What is there while nothing is held.
+const NOTHING: &RangeSet = &RangeSet::new();
+
 #[derive(Debug)]
 struct Held<P> {
     start: u64,
@@ -28,40 +31,70 @@ pub(super) struct Inserted {
 }
 
 /// Pieces sorted by offset, disjoint, at most `limit`: a stranger who sends
-/// segments of one byte does not hold the packet pool.
+/// segments of one byte does not hold the packet pool. It takes no memory before
+/// the first segment out of order.
 #[derive(Debug)]
 pub(super) struct Reassembly<P> {
+    pieces: Option<Box<Pieces<P>>>,
+    limit: u16,
+}
+
+#[derive(Debug)]
+struct Pieces<P> {
     held: VecDeque<Held<P>>,
     ranges: RangeSet,
-    limit: usize,
+}
+
+impl<P> Default for Pieces<P> {
+    fn default() -> Self {
+        Self { held: VecDeque::new(), ranges: RangeSet::new() }
+    }
 }
 
 impl<P: Packet> Reassembly<P> {
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { held: VecDeque::new(), ranges: RangeSet::new(), limit }
+    pub(super) const fn new(limit: u16) -> Self {
+        Self { pieces: None, limit }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.pieces.as_ref().is_none_or(|pieces| pieces.held.is_empty())
     }
 
     /// What is there, joined.
-    pub(super) const fn ranges(&self) -> &RangeSet {
-        &self.ranges
+    pub(super) fn ranges(&self) -> &RangeSet {
+        self.pieces.as_ref().map_or(NOTHING, |pieces| &pieces.ranges)
     }
 
     pub(super) fn clear(&mut self) {
-        self.held = VecDeque::new();
-        self.ranges.clear();
+        self.pieces = None;
+    }
+
+    /// Nothing came for a while: no memory is kept for it.
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() {
+            self.clear();
+        }
     }
 
     /// The end of the furthest byte.
     pub(super) fn end(&self) -> Option<u64> {
-        self.held.back().map(Held::end)
+        self.pieces.as_ref()?.held.back().map(Held::end)
     }
 
     /// Keeps what of `payload` is not there yet; what came first stays.
     pub(super) fn insert(&mut self, start: u64, payload: &P) -> Inserted {
+        let limit = usize::from(self.limit);
+        self.pieces.get_or_insert_default().insert(start, payload, limit)
+    }
+
+    /// The first piece, if it reaches beyond `next` and leaves no gap before it.
+    pub(super) fn take_next(&mut self, next: u64) -> Option<P> {
+        self.pieces.as_mut()?.take_next(next)
+    }
+}
+
+impl<P: Packet> Pieces<P> {
+    fn insert(&mut self, start: u64, payload: &P, limit: usize) -> Inserted {
         let end = start + payload.len() as u64;
         let mut inserted = Inserted::default();
         let mut at = start;
@@ -76,14 +109,14 @@ impl<P: Packet> Reassembly<P> {
                 None => end,
             };
             let piece = payload.slice((at - start) as usize, (gap_end - at) as usize);
-            self.insert_piece(at, piece, &mut inserted);
+            self.insert_piece(at, piece, limit, &mut inserted);
             at = gap_end;
         }
         inserted
     }
 
-    fn insert_piece(&mut self, start: u64, payload: P, inserted: &mut Inserted) {
-        if self.held.len() >= self.limit {
+    fn insert_piece(&mut self, start: u64, payload: P, limit: usize, inserted: &mut Inserted) {
+        if self.held.len() >= limit {
             inserted.dropped += 1;
             if self.held.back().is_none_or(|last| last.start < start) {
                 return;
@@ -104,8 +137,7 @@ impl<P: Packet> Reassembly<P> {
         }
     }
 
-    /// The first piece, if it reaches beyond `next` and leaves no gap before it.
-    pub(super) fn take_next(&mut self, next: u64) -> Option<P> {
+    fn take_next(&mut self, next: u64) -> Option<P> {
         while let Some(first) = self.held.front() {
             if first.start > next {
                 return None;

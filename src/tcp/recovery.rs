@@ -35,7 +35,7 @@ pub(super) struct Recovery {
     phase: Phase,
     /// What was sent when the last loss was found (`RecoveryPoint`, `recover`).
     recover: u64,
-    duplicates: usize,
+    duplicates: u32,
     /// Bytes that left the network as duplicate ACKs say, without SACK.
     departed_bytes: u64,
     /// The first segment of a recovery leaves whatever the window says.
@@ -44,7 +44,7 @@ pub(super) struct Recovery {
     rescued: bool,
     /// Timeouts since the last progress.
     pub(super) timeouts: u32,
-    undo: Option<Undo>,
+    undo: Option<Box<Undo>>,
 }
 
 /// What a timeout did, in case it was spurious.
@@ -140,8 +140,9 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             return;
         }
         self.recovery.duplicates += 1;
-        self.send.scoreboard.judge(self.full_segment());
-        if self.recovery.duplicates >= DUPLICATE_THRESHOLD {
+        let segment_bytes = self.full_segment();
+        self.send.scoreboard.judge(segment_bytes);
+        if self.recovery.duplicates as usize >= DUPLICATE_THRESHOLD {
             self.send.scoreboard.judge_head();
         }
     }
@@ -155,7 +156,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
         self.recovery.duplicates += 1;
         self.recovery.departed_bytes += self.full_segment() as u64;
-        if self.recovery.duplicates >= DUPLICATE_THRESHOLD {
+        if self.recovery.duplicates as usize >= DUPLICATE_THRESHOLD {
             self.send.scoreboard.judge_head();
         }
     }
@@ -178,7 +179,8 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
     fn news_in_fast_recovery(&mut self, cx: &Context<'_>, news: &News) {
         if self.agreed.sack {
-            self.send.scoreboard.judge(self.full_segment());
+            let segment_bytes = self.full_segment();
+            self.send.scoreboard.judge(segment_bytes);
         }
         if self.send.unacknowledged >= self.recovery.recover {
             self.leave_recovery(cx);
@@ -216,7 +218,8 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             return;
         }
         if self.agreed.sack && news.sacked > 0 {
-            self.send.scoreboard.judge(self.full_segment());
+            let segment_bytes = self.full_segment();
+            self.send.scoreboard.judge(segment_bytes);
         }
         if self.send.unacknowledged >= self.recovery.recover {
             self.leave_recovery(cx);
@@ -255,6 +258,6 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         recovery.phase = Phase::Timeout;
         recovery.recover = self.send.next;
         recovery.forced = true;
-        recovery.undo = (first && self.agreed.timestamps).then_some(undo);
+        recovery.undo = (first && self.agreed.timestamps).then(|| Box::new(undo));
     }
 }

@@ -6,11 +6,15 @@ use crate::base::Duration;
 /// The timeout after a lost SYN without a measurement (RFC 6298 §5.7).
 const AFTER_LOST_SYN: Duration = Duration::from_secs(3);
 
+/// Not measured yet: longer than any round trip.
+const UNKNOWN: Duration = Duration::MAX;
+
 #[derive(Debug)]
 pub(super) struct RttEstimator {
-    smoothed: Option<Duration>,
+    /// [`UNKNOWN`] before the first measurement, as the minimum.
+    smoothed: Duration,
     variation: Duration,
-    min: Option<Duration>,
+    min: Duration,
     /// The timeout before back-off.
     timeout: Duration,
     back_off: u32,
@@ -20,20 +24,20 @@ impl RttEstimator {
     /// §2.1: before the first measurement.
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            smoothed: None,
+            smoothed: UNKNOWN,
             variation: Duration::ZERO,
-            min: None,
+            min: UNKNOWN,
             timeout: config.rto_initial,
             back_off: 0,
         }
     }
 
     pub(super) const fn smoothed(&self) -> Option<Duration> {
-        self.smoothed
+        known(self.smoothed)
     }
 
     pub(super) const fn min(&self) -> Option<Duration> {
-        self.min
+        known(self.min)
     }
 
     /// The timeout with back-off.
@@ -44,29 +48,29 @@ impl RttEstimator {
     /// A measurement that is exact; `samples` are expected per round trip, and
     /// each weighs accordingly less (RFC 7323 appendix G).
     pub(super) fn measure(&mut self, rtt: Duration, samples: u64, config: &Config) {
-        self.min = Some(self.min.map_or(rtt, |min| min.min(rtt)));
+        self.min = self.min.min(rtt);
         self.measure_coarse(rtt, samples, config);
     }
 
     /// A measurement in ticks of the timestamp clock: no minimum is taken from it.
     pub(super) fn measure_coarse(&mut self, rtt: Duration, samples: u64, config: &Config) {
         let samples = samples.max(1);
-        match self.smoothed {
+        match self.smoothed() {
             // §2.2
             None => {
-                self.smoothed = Some(rtt);
+                self.smoothed = rtt;
                 self.variation = rtt / 2;
             }
             // §2.3: beta = 1/4, alpha = 1/8
             Some(smoothed) => {
                 self.variation = weighted(self.variation, smoothed.abs_diff(rtt), 4 * samples);
-                self.smoothed = Some(weighted(smoothed, rtt, 8 * samples));
+                self.smoothed = weighted(smoothed, rtt, 8 * samples);
             }
         }
         // §2.3, with the floor in the place of `G`: on a path without jitter the
         // variation vanishes, but the peer still delays acknowledgements.
         let margin = config.rto_min.max(self.variation * 4);
-        self.timeout = (self.smoothed.unwrap_or(rtt) + margin).min(config.rto_max);
+        self.timeout = (self.smoothed + margin).min(config.rto_max);
         self.back_off = 0;
     }
 
@@ -81,11 +85,15 @@ impl RttEstimator {
 
     /// §5.7: the SYN was lost and nothing was measured yet.
     pub(super) fn after_lost_syn(&mut self) {
-        if self.smoothed.is_none() {
+        if self.smoothed().is_none() {
             self.timeout = self.timeout.max(AFTER_LOST_SYN);
             self.back_off = 0;
         }
     }
+}
+
+const fn known(duration: Duration) -> Option<Duration> {
+    if duration.as_nanos() == UNKNOWN.as_nanos() { None } else { Some(duration) }
 }
 
 /// `average` moved by 1/`weight` of the way to `sample`.

@@ -1,6 +1,6 @@
 //! Which SACK blocks the receiver sends (RFC 2018 §4, RFC 2883).
 
-use crate::base::RangeSet;
+use crate::base::{Blank, RangeSet};
 use arrayvec::ArrayVec;
 
 /// Blocks that are remembered by recency.
@@ -29,6 +29,10 @@ pub(super) struct SackReport {
     duplicate: Option<(u64, u64)>,
 }
 
+impl Blank for SackReport {
+    const BLANK: &'static Self = &Self { recent: ArrayVec::new_const(), duplicate: None };
+}
+
 impl SackReport {
     /// A segment in `range`, which is all that is contiguous with it, arrived.
     pub(super) fn changed(&mut self, range: (u64, u64)) {
@@ -53,11 +57,6 @@ impl SackReport {
             }
         }
         self.recent.retain(|block| block.start < block.end);
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.recent.clear();
-        self.duplicate = None;
     }
 
     /// Whether there is something that no ACK has carried yet.

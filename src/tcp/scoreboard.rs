@@ -1,7 +1,7 @@
 //! What is in flight, segment by segment: the scoreboard of RFC 6675 with the
 //! time at which each was sent.
 
-use crate::base::{Instant, RangeSet};
+use crate::base::{Blank, Instant, RangeSet};
 use std::collections::VecDeque;
 
 /// Segments above a hole that make it a loss (RFC 5681 §3.2, RFC 6675 §2).
@@ -60,6 +60,17 @@ pub(super) struct Scoreboard {
     lost_from: u64,
 }
 
+impl Blank for Scoreboard {
+    const BLANK: &'static Self = &Self {
+        records: VecDeque::new(),
+        sacked: RangeSet::new(),
+        flight_bytes: 0,
+        lost_bytes: 0,
+        judged_to: 0,
+        lost_from: 0,
+    };
+}
+
 impl Scoreboard {
     /// Bytes believed to be in the network (`pipe`, RFC 6675 §4).
     pub(super) const fn flight_bytes(&self) -> u64 {
@@ -71,8 +82,9 @@ impl Scoreboard {
         self.lost_bytes
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// Whether nothing is in flight: what was is of no use any more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
     }
 
     /// `[start, end)` leaves for the first time, in segments of `segment_bytes`.

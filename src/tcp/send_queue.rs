@@ -1,7 +1,6 @@
 //! Payload from the first push to its acknowledgement, by reference.
 
-use crate::base::Packet;
-use std::collections::VecDeque;
+use crate::base::{Packet, Queue};
 
 /// Pieces of one segment at most: more than a 64-KB segment of 2-KB buffers
 /// needs, and fewer than what ports take in one chain.
@@ -24,14 +23,14 @@ impl<P: Packet, T> Chunk<P, T> {
 /// the logarithm of the length.
 #[derive(Debug)]
 pub(super) struct SendQueue<P, T> {
-    chunks: VecDeque<Chunk<P, T>>,
+    chunks: Queue<Chunk<P, T>>,
     end: u64,
 }
 
 impl<P: Packet, T: Copy + PartialEq> SendQueue<P, T> {
     /// An empty queue: the first byte gets offset 1, behind the SYN.
     pub(super) const fn new() -> Self {
-        Self { chunks: VecDeque::new(), end: 1 }
+        Self { chunks: Queue::new(), end: 1 }
     }
 
     /// Offset that the next pushed byte gets.
@@ -57,7 +56,12 @@ impl<P: Packet, T: Copy + PartialEq> SendQueue<P, T> {
 
     /// Drops everything; the offsets stay.
     pub(super) fn clear(&mut self) {
-        self.chunks = VecDeque::new();
+        self.chunks.discard();
+    }
+
+    /// Nothing is sent for a while: no memory is kept for it.
+    pub(super) fn rest(&mut self) {
+        self.chunks.rest();
     }
 
     #[cfg(test)]

@@ -14,10 +14,9 @@ use super::send_queue::SendQueue;
 use super::state::{CloseReason, State, Statistics};
 use super::timers::Timers;
 use super::timestamps::TimestampClock;
-use crate::base::{Duration, Instant, Packet, SeqNumber};
+use crate::base::{Duration, Instant, OnDemand, Packet, Queue, SeqNumber};
 use crate::congestion::Congestion;
 use crate::wire::{Tcp, Timestamps};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// What a peer that announces no MSS takes (RFC 9293 §3.7.1).
@@ -74,15 +73,15 @@ pub(super) struct SendSide<P, T> {
     /// `SND.NXT`: only ever grows.
     pub(super) next: u64,
     /// `SND.WND`, in bytes from `unacknowledged` on.
-    pub(super) window_bytes: u64,
+    pub(super) window_bytes: u32,
     /// `SND.WL1`, `SND.WL2`: the segment that `window_bytes` is from.
     pub(super) window_from: (u64, u64),
     /// `MAX.SND.WND` (RFC 5961 §5.2).
-    pub(super) max_window_bytes: u64,
+    pub(super) max_window_bytes: u32,
     /// The window of the last acceptable segment, whatever its order.
-    pub(super) last_window_bytes: u64,
+    pub(super) last_window_bytes: u32,
     pub(super) queue: SendQueue<P, T>,
-    pub(super) scoreboard: Scoreboard,
+    pub(super) scoreboard: OnDemand<Scoreboard>,
     /// A FIN follows what is queued.
     pub(super) finishing: bool,
     /// What the path takes, and what the peer takes, without options.
@@ -90,7 +89,7 @@ pub(super) struct SendSide<P, T> {
     pub(super) peer_mss: u16,
     /// Options of the room above on the last data segment: the next one's room
     /// is planned with them.
-    pub(super) option_bytes: usize,
+    pub(super) option_bytes: u8,
     pub(super) last_sent: Instant,
     /// When the SYN left, if only one did.
     pub(super) syn_sent: Option<Instant>,
@@ -115,8 +114,8 @@ pub(super) struct ReceiveSide<P> {
     /// Offset of the peer's FIN, once one came.
     pub(super) finish: Option<u64>,
     pub(super) reassembly: Reassembly<P>,
-    pub(super) report: SackReport,
-    pub(super) ready: VecDeque<Received<P>>,
+    pub(super) report: OnDemand<SackReport>,
+    pub(super) ready: Queue<Received<P>>,
     pub(super) schedule: AcknowledgementSchedule,
     pub(super) last_heard: Instant,
 }
@@ -228,7 +227,7 @@ impl<P: Packet, T: Copy + PartialEq> SendSide<P, T> {
             max_window_bytes: 0,
             last_window_bytes: 0,
             queue: SendQueue::new(),
-            scoreboard: Scoreboard::default(),
+            scoreboard: OnDemand::default(),
             finishing: false,
             path_mss: mss,
             peer_mss: DEFAULT_MSS,
@@ -251,7 +250,7 @@ impl<P: Packet, T: Copy + PartialEq> SendSide<P, T> {
 
     /// The right edge of the peer's window.
     pub(super) const fn edge(&self) -> u64 {
-        self.unacknowledged + self.window_bytes
+        self.unacknowledged + self.window_bytes as u64
     }
 
     /// Bytes that the peer's window still takes.
@@ -286,9 +285,9 @@ impl<P: Packet> ReceiveSide<P> {
             announced: 0,
             acknowledged: 0,
             finish: None,
-            reassembly: Reassembly::new(usize::from(config.reassembly_segments)),
-            report: SackReport::default(),
-            ready: VecDeque::new(),
+            reassembly: Reassembly::new(config.reassembly_segments),
+            report: OnDemand::default(),
+            ready: Queue::new(),
             schedule: AcknowledgementSchedule::new(),
             last_heard: now,
         }

@@ -16,9 +16,9 @@ pub(super) struct Timers {
     /// TIME_WAIT or FIN_WAIT_2.
     pub(super) close: Option<Instant>,
     /// Probes into a closed window: how long the next one waits.
-    persist_back_off: u32,
+    persist_back_off: u8,
     /// Probes that nothing answered.
-    unanswered: u32,
+    unanswered: u16,
     /// Keepalive probes that nothing answered, and when the last one left.
     keepalive_probes: u8,
     keepalive_last: Instant,
@@ -132,18 +132,20 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
     /// RFC 9293 §3.8.6.1: exponentially longer.
     fn persist_timeout(&self) -> Duration {
-        self.retransmission_timeout().backed_off(self.timers.persist_back_off).min(self.config.rto_max)
+        self.retransmission_timeout()
+            .backed_off(u32::from(self.timers.persist_back_off))
+            .min(self.config.rto_max)
     }
 
     fn persist_timer_expired(&mut self, cx: &mut Context<'_>) {
-        if self.timers.unanswered > u32::from(self.config.retries) {
+        if self.timers.unanswered > u16::from(self.config.retries) {
             self.time_out(cx);
             return;
         }
         if self.send.window_room() > 0 {
             self.duties.small_segment = true;
         } else {
-            self.timers.unanswered += 1;
+            self.timers.unanswered = self.timers.unanswered.saturating_add(1);
             self.timers.persist_back_off = (self.timers.persist_back_off + 1).min(32);
             self.duties.probe = Some(Probe::ZeroWindow);
         }

@@ -46,8 +46,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         super_segment_bytes: usize,
         segment: &mut OutgoingSegment<P>,
     ) -> bool {
+        if self.send.scoreboard.lost_bytes() == 0 {
+            return false;
+        }
         let Some((start, end)) = self.send.scoreboard.next_lost() else { return false };
-        let full = self.segment_payload(self.send.option_bytes) as u64;
+        let full = self.segment_payload(usize::from(self.send.option_bytes)) as u64;
         let least = full.min(end - start);
         let forced = self.recovery.is_forced();
         // RFC 9293 §3.8.6: a window that shrank holds back all but the first segment.
@@ -145,7 +148,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// How many new bytes leave now: full segments, or all there is, or, if the
     /// peer's window is small, half of it (RFC 9293 §3.8.6.2.1).
     fn new_bytes(&self, super_segment_bytes: usize) -> Option<usize> {
-        let full = self.segment_payload(self.send.option_bytes);
+        let full = self.segment_payload(usize::from(self.send.option_bytes));
         let window = usize::try_from(self.send.window_room()).unwrap_or(usize::MAX);
         let credit = self.credit() as usize;
         let usable = window.min(credit);
@@ -155,7 +158,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             return Some(if bytes > full { bytes - bytes % full } else { bytes });
         }
         let takes_little =
-            self.duties.small_segment || window as u64 >= self.send.max_window_bytes.div_ceil(2);
+            self.duties.small_segment || window as u64 >= u64::from(self.send.max_window_bytes).div_ceil(2);
         (window > 0 && window <= credit && takes_little).then_some(window)
     }
 
@@ -249,7 +252,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         };
         self.lay_out_data(source, &context, cx.now, &mut segment.options);
         let full = self.mss() - segment.options.len();
-        self.send.option_bytes = segment.options.len() - self.timestamp_bytes();
+        self.send.option_bytes = (segment.options.len() - self.timestamp_bytes()) as u8;
         let bytes = self.fill(&cut, full, segment);
         let pushes = cut.start + bytes as u64 == self.send.queue.end();
         self.stamp_header(cut.start, if pushes { flags.with(TcpFlags::PSH) } else { flags }, segment);

@@ -44,6 +44,24 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
     }
 
+    /// When a segment last came or left.
+    pub fn moved_at(&self) -> Instant {
+        self.receive.last_heard.max(self.send.last_sent)
+    }
+
+    /// Nothing moved for a while: gives back what memory nothing lies in.
+    pub fn rest(&mut self) {
+        self.send.queue.rest();
+        if self.send.scoreboard.is_empty() {
+            self.send.scoreboard.discard();
+        }
+        self.receive.ready.rest();
+        self.receive.reassembly.rest();
+        if !self.receive.report.is_waiting() {
+            self.receive.report.discard();
+        }
+    }
+
     /// The path works again after an outage: what is outstanding is sent again
     /// at once, in slow start, without waiting for a timer that backed off.
     pub fn retry_now(&mut self, now: Instant) {
