@@ -8,7 +8,6 @@ use super::key::add_address_is_genuine;
 use super::subflow::ResetSignal;
 use crate::base::{AddressId, Context, FourTuple, Outcome, Packet, PortIndex, SubflowId};
 use crate::wire::{AddAddress, AddressIds, ResetReason};
-use arrayvec::ArrayVec;
 use std::net::{IpAddr, SocketAddr};
 
 /// Addresses of a peer that can be remembered, whatever the configuration.
@@ -36,9 +35,10 @@ enum InitialRemote {
 pub(super) struct Addresses {
     initial: FourTuple,
     initial_remote: InitialRemote,
-    remote: ArrayVec<RemoteAddress, REMOTE_MAX>,
+    /// As many as there are, [`REMOTE_MAX`] at most.
+    remote: Vec<RemoteAddress>,
     /// Ids of ours that were withdrawn: a set.
-    withdrawn: [u64; 4],
+    withdrawn: Option<Box<[u64; 4]>>,
     pub(super) attempts: Attempts,
 }
 
@@ -47,7 +47,7 @@ impl Addresses {
         let mut attempts = Attempts::new();
         attempts.remember(initial.local.ip(), initial.remote);
         let initial_remote = InitialRemote::Open;
-        Self { initial, initial_remote, remote: ArrayVec::new(), withdrawn: [0; 4], attempts }
+        Self { initial, initial_remote, remote: Vec::new(), withdrawn: None, attempts }
     }
 
     /// The first subflow's ends, also after it is gone.
@@ -75,12 +75,13 @@ impl Addresses {
     }
 
     /// Whether an id of ours was withdrawn.
-    pub(super) const fn is_withdrawn(&self, id: AddressId) -> bool {
-        self.withdrawn[(id.0 / 64) as usize] & (1 << (id.0 % 64)) != 0
+    pub(super) fn is_withdrawn(&self, id: AddressId) -> bool {
+        let bit = |withdrawn: &[u64; 4]| withdrawn[usize::from(id.0 / 64)] & (1 << (id.0 % 64)) != 0;
+        self.withdrawn.as_deref().is_some_and(bit)
     }
 
-    const fn withdraw(&mut self, id: AddressId) {
-        self.withdrawn[(id.0 / 64) as usize] |= 1 << (id.0 % 64);
+    fn withdraw(&mut self, id: AddressId) {
+        self.withdrawn.get_or_insert_default()[usize::from(id.0 / 64)] |= 1 << (id.0 % 64);
     }
 
     /// Takes an announcement; `false` if it contradicts what is known, or
@@ -101,6 +102,7 @@ impl Addresses {
             if known_address || self.remote.len() >= limit.min(REMOTE_MAX) {
                 return false;
             }
+            self.remote.reserve_exact(1);
             self.remote.push(new);
         }
         // A chance for joins, also where none was tried.

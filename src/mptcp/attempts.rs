@@ -1,7 +1,6 @@
 //! Pairs of addresses between which joins were tried, and what came of it
 //! (RFC 8684 §3.4.1, §3.6, §3.9.3); and how many joins may still fail (§5).
 
-use arrayvec::ArrayVec;
 use std::net::{IpAddr, SocketAddr};
 
 /// Pairs that are remembered. Beyond them nothing new is tried.
@@ -28,7 +27,8 @@ pub(super) enum Fate {
 /// gives it another chance.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    pairs: ArrayVec<(IpAddr, SocketAddr, Fate), PAIRS_MAX>,
+    /// As many as there are, [`PAIRS_MAX`] at most.
+    pairs: Vec<(IpAddr, SocketAddr, Fate)>,
     failures_left: u8,
     /// Grows whenever a pair may have got a chance.
     revision: u32,
@@ -36,7 +36,7 @@ pub(super) struct Attempts {
 
 impl Attempts {
     pub(super) fn new() -> Self {
-        Self { pairs: ArrayVec::new(), failures_left: FAILURES_MAX, revision: 0 }
+        Self { pairs: Vec::new(), failures_left: FAILURES_MAX, revision: 0 }
     }
 
     /// Something changed that may give a pair a chance.
@@ -56,7 +56,17 @@ impl Attempts {
 
     /// Remembers a pair as tried; `false` if there is no room for it.
     pub(super) fn remember(&mut self, local: IpAddr, remote: SocketAddr) -> bool {
-        self.is_tried(local, remote) || self.pairs.try_push((local, remote, Fate::Tried)).is_ok()
+        self.is_tried(local, remote) || self.push((local, remote, Fate::Tried))
+    }
+
+    /// An idle connection keeps its pairs, and no room for more.
+    fn push(&mut self, pair: (IpAddr, SocketAddr, Fate)) -> bool {
+        let has_room = !self.is_full();
+        if has_room {
+            self.pairs.reserve_exact(1);
+            self.pairs.push(pair);
+        }
+        has_room
     }
 
     /// A pair came to something worse. Only what is barred outlives the address.
@@ -65,13 +75,13 @@ impl Attempts {
         if let Some(pair) = self.pairs.iter_mut().find(|pair| (pair.0, pair.1) == (local, remote)) {
             pair.2 = pair.2.max(fate);
         } else if fate == Fate::Barred {
-            if self.pairs.is_full()
+            if self.is_full()
                 && let Some(mildest) = self.pairs.iter().position(|pair| pair.2 != Fate::Barred)
             {
                 self.pairs.swap_remove(mildest);
             }
             // Full of barred pairs: nothing is tried any more.
-            let _ = self.pairs.try_push((local, remote, fate));
+            self.push((local, remote, fate));
         }
     }
 
@@ -102,7 +112,7 @@ impl Attempts {
 
     /// Whether no further pair can be remembered.
     pub(super) const fn is_full(&self) -> bool {
-        self.pairs.is_full()
+        self.pairs.len() >= PAIRS_MAX
     }
 
     /// A SYN is about to leave. It counts as failed until it has succeeded.

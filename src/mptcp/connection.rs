@@ -11,10 +11,9 @@ use super::scheduler::Scheduler;
 use super::send::{DataFin, Sender};
 use super::signals::Signals;
 use super::subflow::{Stage, Subflow};
-use crate::base::{Context, Key, Packet, SeqNumber, SubflowId, Token};
+use crate::base::{Context, FourTuple, Instant, Key, Packet, Queue, SeqNumber, SubflowId, Token};
 use crate::tcp;
 use crate::wire::Tcp;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Subflow slots of a connection: those in use and those in TIME_WAIT.
@@ -75,7 +74,10 @@ pub(super) struct Core<P> {
     pub(super) signals: Signals,
     pub(super) ending: Ending,
     pub(super) scheduler: Scheduler,
-    pub(super) events: VecDeque<Event>,
+    pub(super) events: Queue<Event>,
+    /// When to look whether nothing moved for a while, so that the memory for
+    /// what moves can be given back.
+    pub(super) rest_at: Option<Instant>,
     /// A DSS was received: new subflows may be opened (RFC 8684 §3.1).
     pub(super) data_signal_seen: bool,
     /// Something may be handed to a subflow.
@@ -145,7 +147,8 @@ impl<P: Packet> Connection<P> {
                 signals: Signals::default(),
                 ending: Ending::default(),
                 scheduler: Scheduler::new(config.scheduler),
-                events: VecDeque::new(),
+                events: Queue::new(),
+                rest_at: None,
                 data_signal_seen: false,
                 push_wanted: false,
                 writer_waits: false,
@@ -166,6 +169,7 @@ impl<P: Packet> Connection<P> {
         let slot = match self.subflows.iter().position(Option::is_none) {
             Some(slot) => slot,
             None if self.subflows.len() < SUBFLOW_SLOTS => {
+                self.subflows.reserve_exact(1);
                 self.subflows.push(None);
                 self.subflows.len() - 1
             }
@@ -217,6 +221,7 @@ impl<P: Packet> Connection<P> {
         if self.core.send.fin != DataFin::Open || self.core.ending.is_closed() {
             return Err(payload);
         }
+        self.stir(cx.now);
         self.core.send.write(payload);
         self.core.push_wanted = true;
         if self.send_capacity() == 0 {
@@ -229,7 +234,11 @@ impl<P: Packet> Connection<P> {
     /// The next bytes of the stream, by reference. They count in the receive
     /// buffer until `consumed`.
     pub fn read(&mut self) -> Option<P> {
-        self.core.receive.read()
+        let payload = self.core.receive.read();
+        if self.core.rest_at.is_none() {
+            self.core.receive.rest();
+        }
+        payload
     }
 
     /// The application is done with `bytes` of what it read: the window may
@@ -254,6 +263,11 @@ impl<P: Packet> Connection<P> {
     /// The way of a subflow.
     pub fn path(&self, subflow: SubflowId) -> Option<&Path> {
         self.subflow(subflow).map(|subflow| &subflow.path)
+    }
+
+    /// The first subflow's ends, also after it is gone.
+    pub const fn initial_tuple(&self) -> FourTuple {
+        self.core.addresses.initial()
     }
 
     /// Names the connection in joins that the peer opens.

@@ -14,6 +14,7 @@ use crate::wire::{DataSignal, MappingSignal, MptcpOption, ResetReason, Signalled
 impl<P: Packet> Connection<P> {
     /// A segment of a subflow of ours; `payload` is what follows its header.
     pub fn handle_segment(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp, payload: P) {
+        self.stir(cx.now);
         let Some(subflow) = self.subflow_mut(id) else { return };
         // A duplicate ACK with an option other than DSS is no congestion signal (RFC 8684 §3).
         let is_signal = !segment.options.mptcp.others.is_empty();

@@ -4,7 +4,7 @@ use super::config::Path;
 use super::connection::{Connection, Mode};
 use super::event::JoinRefused;
 use super::key::{equal, join_hmac, leftmost_64, leftmost_160};
-use super::subflow::{ResetSignal, Stage};
+use super::subflow::{Nonces, ResetSignal, Stage};
 use crate::base::{AddressId, Context, Key, Outcome, Packet, SeqNumber, SubflowId};
 use crate::tcp;
 use crate::wire::{MpJoin, MptcpOption, ResetReason, Tcp};
@@ -34,18 +34,14 @@ impl<P: Packet> Connection<P> {
     ) -> Result<SubflowId, JoinRefused> {
         cx.count(Outcome::MpJoinSynRx);
         let refused = self.refusal_of_join(&path, syn);
-        let (Some((local, remote)), Some(MpJoin::Syn { backup, address_id, nonce, .. }), None) =
+        let (Some(_), Some(MpJoin::Syn { backup, address_id, nonce, .. }), None) =
             (self.both_keys(), join_of(syn), refused)
         else {
             cx.count(Outcome::MpJoinRejected);
             return Err(JoinRefused(refused.unwrap_or(ResetReason::Mptcp)));
         };
-        let own_nonce = cx.random.next_u32();
-        let stage = Stage::JoinSynReceived {
-            nonce: own_nonce,
-            hmac: leftmost_64(&join_hmac(local, remote, own_nonce, nonce)),
-            expected: leftmost_160(&join_hmac(remote, local, nonce, own_nonce)),
-        };
+        let nonces = Nonces { local: cx.random.next_u32(), remote: nonce };
+        let stage = Stage::JoinSynReceived { nonces };
         let tcp = tcp::Subflow::accept(
             self.core.config.tcp.clone(),
             path.mss_bytes(),
@@ -131,8 +127,8 @@ impl<P: Packet> Connection<P> {
     pub(super) fn handle_join_established(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
         match self.subflow(id).map(|subflow| subflow.signal.stage) {
             Some(Stage::JoinSynSent { nonce }) => self.handle_join_answer(cx, id, nonce, segment),
-            Some(Stage::JoinSynReceived { expected, .. }) => {
-                self.handle_join_confirmation(cx, id, &expected, segment);
+            Some(Stage::JoinSynReceived { nonces }) => {
+                self.handle_join_confirmation(cx, id, nonces, segment);
             }
             _ => {}
         }
@@ -157,7 +153,7 @@ impl<P: Packet> Connection<P> {
         subflow.signal.backup_by_remote = backup;
         subflow.signal.remote_id = address_id;
         subflow.signal.stage = Stage::JoinPreEstablished {
-            hmac: leftmost_160(&join_hmac(local, remote, nonce, remote_nonce)),
+            nonces: Nonces { local: nonce, remote: remote_nonce },
             again_at: cx.now + subflow.tcp.rto(),
             tries: 0,
         };
@@ -169,16 +165,18 @@ impl<P: Packet> Connection<P> {
         &mut self,
         cx: &mut Context<'_>,
         id: SubflowId,
-        expected: &[u8; 20],
+        nonces: Nonces,
         segment: &Tcp,
     ) {
+        let Some((local, remote)) = self.both_keys() else { return };
         let Some(MpJoin::Ack { hmac }) = join_of(segment) else {
             cx.count(Outcome::MpJoinMissing);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
             return;
         };
         cx.count(Outcome::MpJoinAckRx);
-        if !equal(&hmac, expected) {
+        let expected = leftmost_160(&join_hmac(remote, local, nonces.remote, nonces.local));
+        if !equal(&hmac, &expected) {
             cx.count(Outcome::MpJoinAckHmacFailure);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
             return;
@@ -218,7 +216,7 @@ impl<P: Packet> Connection<P> {
     /// Active: sends the third ACK again, or gives the join up.
     pub(super) fn repeat_third_ack(&mut self, cx: &mut Context<'_>, id: SubflowId) {
         let Some(subflow) = self.subflow_mut(id) else { return };
-        let Stage::JoinPreEstablished { hmac, again_at, tries } = subflow.signal.stage else { return };
+        let Stage::JoinPreEstablished { nonces, again_at, tries } = subflow.signal.stage else { return };
         if again_at > cx.now {
             return;
         }
@@ -227,7 +225,7 @@ impl<P: Packet> Connection<P> {
             return;
         }
         let again_at = cx.now + subflow.tcp.rto().backed_off(u32::from(tries) + 1);
-        subflow.signal.stage = Stage::JoinPreEstablished { hmac, again_at, tries: tries + 1 };
+        subflow.signal.stage = Stage::JoinPreEstablished { nonces, again_at, tries: tries + 1 };
         subflow.tcp.request_signal_ack();
     }
 }

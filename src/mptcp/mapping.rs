@@ -1,10 +1,9 @@
 //! Data sequence mappings (RFC 8684 §3.3.1): what tags payload on the way out,
 //! and the table that says where a subflow's bytes belong on the way in.
 
-use crate::base::{DataSeqNumber, Packet, SeqNumber};
+use crate::base::{DataSeqNumber, Packet, Queue, SeqNumber};
 use crate::tcp;
 use crate::wire::{MappingSignal, mapping_pseudo_header};
-use std::collections::VecDeque;
 
 /// The longest mapping that is declared: one burst of up to 64 KB, so that the
 /// options of its segments are identical and TSO, LRO and GRO can merge them.
@@ -127,10 +126,10 @@ pub(super) enum Step<P> {
 /// mapping is complete.
 #[derive(Debug)]
 pub(super) struct Incoming<P> {
-    mappings: VecDeque<ReceivedMapping>,
+    mappings: Queue<ReceivedMapping>,
     /// Whether the first mapping's checksum was found right.
     verified: bool,
-    pending: VecDeque<tcp::Received<P>>,
+    pending: Queue<tcp::Received<P>>,
     pending_bytes: usize,
     /// Sequence number after the last byte appended.
     end: Option<SeqNumber>,
@@ -138,13 +137,7 @@ pub(super) struct Incoming<P> {
 
 impl<P: Packet> Incoming<P> {
     pub(super) const fn new() -> Self {
-        Self {
-            mappings: VecDeque::new(),
-            verified: false,
-            pending: VecDeque::new(),
-            pending_bytes: 0,
-            end: None,
-        }
+        Self { mappings: Queue::new(), verified: false, pending: Queue::new(), pending_bytes: 0, end: None }
     }
 
     /// Remembers a mapping. `initial`: the peer's first data byte has this
@@ -277,11 +270,25 @@ impl<P: Packet> Incoming<P> {
         true
     }
 
+    /// Nothing comes for a while: a mapping whose bytes all came is of no use any
+    /// more, and no memory is kept for the next.
+    pub(super) fn rest(&mut self) {
+        while self.pending.is_empty()
+            && let (Some(mapping), Some(end)) = (self.mappings.front(), self.end)
+            && !mapping.end().after(end)
+        {
+            self.mappings.pop_front();
+            self.verified = false;
+        }
+        self.mappings.rest();
+        self.pending.rest();
+    }
+
     /// Everything that waits, in order, whatever was mapped: after a fallback.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = P> + '_ {
         self.mappings.clear();
         self.pending_bytes = 0;
-        self.pending.drain(..).map(|received| received.payload)
+        self.pending.drain().map(|received| received.payload)
     }
 }
 

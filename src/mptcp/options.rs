@@ -3,6 +3,7 @@
 
 use super::connection::{Core, Mode, Role};
 use super::handshake::VERSION;
+use super::key::{join_hmac, leftmost_64, leftmost_160};
 use super::mapping::{Mapping, Tag};
 use super::send::DataFin;
 use super::subflow::{ResetSignal, Signal, Stage};
@@ -65,12 +66,14 @@ impl<P: Packet> OptionWriter<'_, P> {
                 self.emit(&capable, options, None);
             }
             Stage::JoinSynSent { nonce } => self.write_join_syn(nonce, options),
-            Stage::JoinSynReceived { nonce, hmac, .. } => {
+            Stage::JoinSynReceived { nonces } => {
+                let Some(remote) = self.core.keys.remote else { return };
+                let hmac = join_hmac(self.core.keys.local, remote, nonces.local, nonces.remote);
                 let join = MpJoin::SynAck {
                     backup: self.signal.backup_by_local,
                     address_id: self.signal.local_id,
-                    hmac,
-                    nonce,
+                    hmac: leftmost_64(&hmac),
+                    nonce: nonces.local,
                 };
                 self.emit(&MptcpOption::Join(join), options, None);
             }
@@ -175,7 +178,10 @@ impl<P: Packet> OptionWriter<'_, P> {
                 self.emit(&capable, options, None);
                 self.signal.stage = Stage::CapableUnconfirmed { keys_sent: true };
             }
-            Stage::JoinPreEstablished { hmac, .. } => {
+            Stage::JoinPreEstablished { nonces, .. } => {
+                let Some(remote) = self.core.keys.remote else { return };
+                let hmac = join_hmac(self.core.keys.local, remote, nonces.local, nonces.remote);
+                let hmac = leftmost_160(&hmac);
                 self.emit(&MptcpOption::Join(MpJoin::Ack { hmac }), options, None);
             }
             _ => self.write_established_ack(options),

@@ -1,8 +1,7 @@
 //! The receiving half of the stream: data-level reassembly by reference and
 //! the shared receive window (RFC 8684 §3.3.1, §3.3.4, §3.3.5).
 
-use crate::base::{DataSeqNumber, Packet};
-use std::collections::VecDeque;
+use crate::base::{DataSeqNumber, Packet, Queue};
 
 /// What became of received data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +33,11 @@ pub(super) struct Receiver<P> {
     announced_edge: u64,
     buffer_bytes: u64,
     /// In order, not yet read.
-    unread: VecDeque<P>,
+    unread: Queue<P>,
     /// In order and not yet consumed: unread, or read and still held.
     held_bytes: u64,
     /// Sorted by offset, disjoint, all after `next`.
-    out_of_order: VecDeque<(u64, P)>,
+    out_of_order: Queue<(u64, P)>,
     /// Pieces that may wait out of order, and to be read: small ones hold more
     /// memory than the window counts.
     pieces_limit: usize,
@@ -56,9 +55,9 @@ impl<P: Packet> Receiver<P> {
             edge: buffer_bytes,
             announced_edge: buffer_bytes,
             buffer_bytes,
-            unread: VecDeque::new(),
+            unread: Queue::new(),
             held_bytes: 0,
-            out_of_order: VecDeque::new(),
+            out_of_order: Queue::new(),
             pieces_limit: pieces,
             fin: None,
         }
@@ -276,6 +275,12 @@ impl<P: Packet> Receiver<P> {
     /// are not contiguous.
     pub(super) fn has_gap(&self) -> bool {
         !self.out_of_order.is_empty()
+    }
+
+    /// Nothing comes for a while: no memory is kept for it.
+    pub(super) fn rest(&mut self) {
+        self.unread.rest();
+        self.out_of_order.rest();
     }
 
     /// Lets go of everything: nobody reads any more.

@@ -1,8 +1,7 @@
 //! The sending half of the stream: what was written and is not yet
 //! acknowledged at data level (RFC 8684 §3.3.2, §3.3.5, §3.3.6).
 
-use crate::base::{DataSeqNumber, Instant, Packet, RangeSet};
-use std::collections::VecDeque;
+use crate::base::{DataSeqNumber, Instant, Packet, Queue, RangeSet};
 
 /// How far the end of our stream got (RFC 8684 §3.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub(super) struct Sender<P> {
     /// The data sequence number of offset 0.
     base: DataSeqNumber,
     /// Written and not yet data-acknowledged, contiguous.
-    chunks: VecDeque<(u64, P)>,
+    chunks: Queue<(u64, P)>,
     /// First offset that is not data-acknowledged.
     unacknowledged: u64,
     /// First offset never mapped to a subflow.
@@ -48,7 +47,7 @@ impl<P: Packet> Sender<P> {
     pub(super) fn new(initial: DataSeqNumber) -> Self {
         Self {
             base: initial + 1,
-            chunks: VecDeque::new(),
+            chunks: Queue::new(),
             unacknowledged: 0,
             next: 0,
             end: 0,
@@ -170,7 +169,7 @@ impl<P: Packet> Sender<P> {
             self.fin = DataFin::Acknowledged;
             self.release(self.end);
             // Nothing comes any more, and TIME_WAIT is long.
-            self.chunks = VecDeque::new();
+            self.chunks.discard();
             return Some(true);
         }
         if offset <= self.unacknowledged {
@@ -199,6 +198,14 @@ impl<P: Packet> Sender<P> {
         let offset = acknowledgement.0.wrapping_sub(self.base.0);
         if offset <= self.end + 1 {
             self.window_edge = self.window_edge.max(offset + window_bytes as u64);
+        }
+    }
+
+    /// Nothing is written for a while: no memory is kept for it.
+    pub(super) fn rest(&mut self) {
+        self.chunks.rest();
+        if self.reinject.is_empty() {
+            self.reinject = RangeSet::new();
         }
     }
 

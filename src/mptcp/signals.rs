@@ -5,7 +5,7 @@
 use super::LocalAddress;
 use super::connection::{Connection, Role};
 use super::key::add_address_hmac;
-use crate::base::{AddressId, Duration, Instant, Key, Packet, SubflowId};
+use crate::base::{AddressId, Blank, Duration, Instant, Key, OnDemand, Packet, SubflowId};
 use crate::wire::{AddAddress, AddressIds, MptcpOption};
 use arrayvec::ArrayVec;
 use std::net::IpAddr;
@@ -28,41 +28,77 @@ struct Announcement {
     again_at: Option<Instant>,
 }
 
-/// What waits to be signalled.
+/// What waits to be signalled. Once all is said, it takes no memory.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
+    waiting: OnDemand<Waiting>,
+    bare_acks: u8,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
     announcements: ArrayVec<Announcement, WAITING_MAX>,
     echoes: ArrayVec<AddAddress, WAITING_MAX>,
     removals: AddressIds,
-    bare_acks: u8,
+}
+
+impl Blank for Waiting {
+    const BLANK: &'static Self = &Self {
+        announcements: ArrayVec::new_const(),
+        echoes: ArrayVec::new_const(),
+        removals: AddressIds::NONE,
+    };
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.announcements.is_empty() && self.echoes.is_empty() && self.removals.is_empty()
+    }
 }
 
 impl Signals {
     /// Announces an address of ours.
     pub(super) fn announce(&mut self, id: AddressId, address: IpAddr) {
-        let known = self.announcements.iter().any(|announcement| announcement.id == id);
-        if !known && !self.announcements.is_full() {
-            self.announcements.push(Announcement { id, address, pending: true, tries: 0, again_at: None });
+        let known = self.waiting.announcements.iter().any(|announcement| announcement.id == id);
+        if !known && !self.waiting.announcements.is_full() {
+            self.waiting.announcements.push(Announcement {
+                id,
+                address,
+                pending: true,
+                tries: 0,
+                again_at: None,
+            });
         }
     }
 
     /// The peer echoed an announcement; whether there was one.
     pub(super) fn echoed(&mut self, id: AddressId) -> bool {
-        let before = self.announcements.len();
-        self.announcements.retain(|announcement| announcement.id != id);
-        self.announcements.len() < before
+        let before = self.waiting.announcements.len();
+        if before == 0 {
+            return false;
+        }
+        self.waiting.announcements.retain(|announcement| announcement.id != id);
+        let was_known = self.waiting.announcements.len() < before;
+        self.forget_if_said();
+        was_known
+    }
+
+    fn forget_if_said(&mut self) {
+        if self.waiting.is_empty() {
+            self.waiting.discard();
+        }
     }
 
     /// Echoes an announcement of the peer's; `false` if too many wait.
     pub(super) fn echo(&mut self, option: &AddAddress) -> bool {
         let echo = AddAddress { hmac: None, ..*option };
-        self.echoes.contains(&echo) || self.echoes.try_push(echo).is_ok()
+        self.waiting.echoes.contains(&echo) || self.waiting.echoes.try_push(echo).is_ok()
     }
 
     /// Withdraws an address of ours; `false` if too many wait.
     pub(super) fn withdraw(&mut self, id: AddressId) -> bool {
-        self.announcements.retain(|announcement| announcement.id != id);
-        self.removals.push(id)
+        self.waiting.announcements.retain(|announcement| announcement.id != id);
+        self.waiting.removals.push(id)
     }
 
     /// Whether an option waits and may leave on an ACK of its own now.
@@ -71,9 +107,9 @@ impl Signals {
     }
 
     fn is_pending(&self) -> bool {
-        !self.echoes.is_empty()
-            || !self.removals.is_empty()
-            || self.announcements.iter().any(|announcement| announcement.pending)
+        !self.waiting.echoes.is_empty()
+            || !self.waiting.removals.is_empty()
+            || self.waiting.announcements.iter().any(|announcement| announcement.pending)
     }
 
     /// A segment came from the peer: the row of duplicate ACKs is broken.
@@ -96,24 +132,28 @@ impl Signals {
         self.bare_acks = self.bare_acks.saturating_add(1);
         match option {
             MptcpOption::AddAddress(AddAddress { hmac: None, .. }) => {
-                self.echoes.remove(0);
+                self.waiting.echoes.remove(0);
+                self.forget_if_said();
             }
             MptcpOption::AddAddress(AddAddress { address_id, .. }) => {
                 self.announced(address_id, now + timeout);
             }
-            _ => self.removals = AddressIds::default(),
+            _ => {
+                self.waiting.removals = AddressIds::NONE;
+                self.forget_if_said();
+            }
         }
         Some(option)
     }
 
     fn next(&self, (local, remote): (Key, Key)) -> Option<MptcpOption> {
-        if let Some(echo) = self.echoes.first() {
+        if let Some(echo) = self.waiting.echoes.first() {
             return Some(MptcpOption::AddAddress(*echo));
         }
-        if !self.removals.is_empty() {
-            return Some(MptcpOption::RemoveAddress(self.removals));
+        if !self.waiting.removals.is_empty() {
+            return Some(MptcpOption::RemoveAddress(self.waiting.removals));
         }
-        let announcement = self.announcements.iter().find(|announcement| announcement.pending)?;
+        let announcement = self.waiting.announcements.iter().find(|announcement| announcement.pending)?;
         let hmac = add_address_hmac(local, remote, announcement.id, announcement.address, None);
         Some(MptcpOption::AddAddress(AddAddress {
             address_id: announcement.id,
@@ -124,10 +164,8 @@ impl Signals {
     }
 
     fn announced(&mut self, id: AddressId, again_at: Instant) {
-        let Some(announcement) = self.announcements.iter_mut().find(|announcement| announcement.id == id)
-        else {
-            return;
-        };
+        let mut known = self.waiting.announcements.iter_mut();
+        let Some(announcement) = known.find(|announcement| announcement.id == id) else { return };
         announcement.pending = false;
         announcement.tries += 1;
         announcement.again_at = (announcement.tries < ANNOUNCE_TRIES).then_some(again_at);
@@ -135,12 +173,15 @@ impl Signals {
 
     /// When an announcement is to be repeated.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.announcements.iter().filter_map(|announcement| announcement.again_at).min()
+        self.waiting.announcements.iter().filter_map(|announcement| announcement.again_at).min()
     }
 
     /// Marks announcements that were not echoed in time.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        for announcement in &mut self.announcements {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        for announcement in &mut self.waiting.announcements {
             if announcement.again_at.is_some_and(|at| at <= now) {
                 announcement.again_at = None;
                 announcement.pending = true;

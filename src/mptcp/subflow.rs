@@ -2,10 +2,9 @@
 
 use super::config::Path;
 use super::mapping::{Incoming, Tag};
-use crate::base::{AddressId, DataSeqNumber, Duration, Instant, Key, SeqNumber, SubflowId};
+use crate::base::{AddressId, DataSeqNumber, Duration, Instant, Key, Queue, SeqNumber, SubflowId};
 use crate::tcp;
 use crate::wire::ResetReason;
-use std::collections::VecDeque;
 
 /// How far the handshake of a subflow got (RFC 8684 §3.1, §3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +19,21 @@ pub(super) enum Stage {
     /// Join, active: our SYN is out.
     JoinSynSent { nonce: u32 },
     /// Join, passive: the SYN/ACK is out.
-    JoinSynReceived { nonce: u32, hmac: u64, expected: [u8; 20] },
+    JoinSynReceived { nonces: Nonces },
     /// Join, active: the third ACK is out and sent again until answered; no
     /// data until then (PRE_ESTABLISHED).
-    JoinPreEstablished { hmac: [u8; 20], again_at: Instant, tries: u8 },
+    JoinPreEstablished { nonces: Nonces, again_at: Instant, tries: u8 },
     /// Data may flow.
     Established,
+}
+
+/// What both sides of a join drew. Its HMACs follow from them and the keys, and
+/// are computed when they are needed: an established subflow keeps no room for
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nonces {
+    pub(super) local: u32,
+    pub(super) remote: u32,
 }
 
 impl Stage {
@@ -119,7 +127,7 @@ pub(super) struct Subflow<P> {
     pub(super) signal: Signal,
     pub(super) incoming: Incoming<P>,
     /// Mappings not yet acknowledged by the subflow, in its order.
-    pub(super) sent: VecDeque<SentMapping>,
+    pub(super) sent: Queue<SentMapping>,
     /// Whether FIN was asked for.
     pub(super) closing: bool,
 }
@@ -148,7 +156,7 @@ impl<P: crate::base::Packet> Subflow<P> {
                 initial_send_sequence,
             },
             incoming: Incoming::new(),
-            sent: VecDeque::new(),
+            sent: Queue::new(),
             closing: false,
         }
     }
@@ -191,6 +199,13 @@ impl<P: crate::base::Packet> Subflow<P> {
         while self.sent.front().is_some_and(|sent| !sent.end.after(unacknowledged)) {
             self.sent.pop_front();
         }
+    }
+
+    /// Nothing moves for a while: no memory is kept for it.
+    pub(super) fn rest(&mut self) {
+        self.tcp.rest();
+        self.incoming.rest();
+        self.sent.rest();
     }
 
     /// FIN after what is queued, once.

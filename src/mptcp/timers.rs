@@ -2,11 +2,15 @@
 
 use super::connection::{Connection, Mode};
 use super::send::DataFin;
-use super::subflow::Stage;
+use super::subflow::{Stage, Subflow};
 use crate::base::{Context, Duration, Instant, Outcome, Packet, SubflowId};
 
 /// Data-level retransmissions back off up to this many doublings.
 const DATA_BACKOFF_MAX: u32 = 8;
+
+/// How long nothing must have moved before memory is given back: a connection
+/// that is used every now and then does not allocate each time.
+const REST: Duration = Duration::from_secs(1);
 
 /// How often a DATA_FIN is repeated.
 const DATA_FIN_TRIES: u32 = 8;
@@ -21,7 +25,8 @@ impl<P: Packet> Connection<P> {
             };
             [subflow.tcp.poll_deadline(), join, subflow.signal.removal_at].into_iter().flatten()
         });
-        let own = [self.core.send.deadline, self.core.signals.deadline(), self.core.ending.deadline];
+        let core = &self.core;
+        let own = [core.send.deadline, core.signals.deadline(), core.ending.deadline, core.rest_at];
         subflows.chain(own.into_iter().flatten()).min()
     }
 
@@ -33,8 +38,30 @@ impl<P: Packet> Connection<P> {
         self.handle_data_timeout(cx);
         self.core.signals.handle_timeout(cx.now);
         self.handle_close_timeout(cx);
+        self.handle_rest(cx.now);
         self.core.push_wanted = true;
         self.settle(cx);
+    }
+
+    /// Something moves.
+    pub(super) fn stir(&mut self, now: Instant) {
+        self.core.rest_at.get_or_insert(now + REST);
+    }
+
+    /// Gives back what an idle connection does not need, unless something moved
+    /// since the timer was set: then it waits on.
+    fn handle_rest(&mut self, now: Instant) {
+        if self.core.rest_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let moved_at = self.all().map(|subflow| subflow.tcp.moved_at()).max();
+        self.core.rest_at = moved_at.map(|at| at + REST).filter(|&at| at > now);
+        if self.core.rest_at.is_none() {
+            self.all_mut().for_each(Subflow::rest);
+            self.core.send.rest();
+            self.core.receive.rest();
+            self.core.events.rest();
+        }
     }
 
     fn handle_subflow_timeout(&mut self, cx: &mut Context<'_>, id: SubflowId) {

@@ -64,6 +64,9 @@ impl AddressIds {
     /// Linux ignores a longer one.
     pub const MOST_SENT: usize = 8;
 
+    /// No id.
+    pub const NONE: Self = Self { ids: [0; Self::MOST_RECEIVED], count: 0 };
+
     /// Ids in 40 bytes of options.
     const MOST_RECEIVED: usize = 37;
 
