@@ -81,7 +81,7 @@ impl<P: Packet> Endpoint<P> {
         cx.count(Outcome::TcpTimeWaitReused);
         self.touch(owner.connection);
         self.settle(cx);
-        self.demux.is_free(tuple).then_some(after)
+        self.is_free(tuple).then_some(after)
     }
 
     /// RFC 6528; beyond all that a connection of the same 4-tuple in TIME_WAIT

@@ -96,10 +96,9 @@ impl<P: Packet> Endpoint<P> {
     ) -> Option<FourTuple> {
         let tuple = |local_port| FourTuple { local: SocketAddr::new(source, local_port), remote };
         if let Some(wished) = wished {
-            return Some(tuple(wished)).filter(|tuple| self.demux.is_free(tuple));
+            return Some(tuple(wished)).filter(|tuple| self.is_free(tuple));
         }
-        let is_free =
-            |port| self.demux.is_free(&tuple(port)) && self.listeners.find(tuple(port).local).is_none();
+        let is_free = |port| self.is_free(&tuple(port)) && self.listeners.find(tuple(port).local).is_none();
         let steered = self.steering.as_ref().and_then(|steering| {
             ephemeral::choose(cx.random, |local| steering.owns_tuple(port, &tuple(local)) && is_free(local))
         });
@@ -140,7 +139,7 @@ impl<P: Packet> Endpoint<P> {
             return None;
         }
         let port = route(&self.ports, local.address, remote.ip())?.port;
-        let same = Some(self.slot(id)?.tuple.local.port());
+        let same = Some(self.connections.get(id.index, id.generation)?.tuple()?.local.port());
         let same = self.choose_tuple(cx, port, local.address, same, remote);
         let owned = same.filter(|tuple| self.steering.as_ref().is_none_or(|by| by.owns_tuple(port, tuple)));
         let tuple = owned.or_else(|| self.choose_tuple(cx, port, local.address, None, remote))?;
@@ -180,7 +179,6 @@ impl<P: Packet> Endpoint<P> {
             timer: self.wheel.create(id),
             ways: Vec::new(),
             ports: PortSet::EMPTY,
-            tuple: path.tuple,
             released: false,
             closed: None,
             news: Pending::default(),
@@ -201,7 +199,7 @@ impl<P: Packet> Endpoint<P> {
             return;
         };
         let header = PathHeader::new(&self.ports[usize::from(path.port.0)].config, &path.tuple);
-        let way = Way { tuple: path.tuple, port: path.port, next_hop, neighbour: None, header };
+        let way = Way { port: path.port, next_hop, neighbour: None, header };
         if let Some(slot) = self.slot_mut(id) {
             slot.set_way(subflow, way);
             self.demux.insert(&path.tuple, Owner { connection: id, subflow });

@@ -2,8 +2,9 @@
 
 use super::keyed_hash::{KeyedHash, KeyedMap};
 use crate::base::{ConnectionId, FourTuple, SubflowId, Token};
-use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 
 /// A subflow of a connection of this endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,69 +13,72 @@ pub(super) struct Owner {
     pub(super) subflow: SubflowId,
 }
 
-/// A 4-tuple as it is hashed: one run of bytes. IPv4 addresses are written as
-/// IPv4-mapped ones, which are no address of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TupleKey([u8; 36]);
+/// A 4-tuple's owner and half of its hash: the 4-tuple itself is in the headers
+/// that the owner's segments begin with, and need not be kept twice.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    owner: Owner,
+}
 
 /// The tables.
 #[derive(Debug)]
 pub(super) struct Demux {
-    tuples: KeyedMap<TupleKey, Owner>,
+    hash: KeyedHash,
+    tuples: HashTable<Entry>,
     tokens: KeyedMap<u32, ConnectionId>,
 }
 
-impl TupleKey {
-    fn new(tuple: &FourTuple) -> Self {
-        let mut key = [0; 36];
-        let (addresses, ports) = key.split_at_mut(32);
-        let (local, remote) = addresses.split_at_mut(16);
-        local.copy_from_slice(&octets(tuple.local));
-        remote.copy_from_slice(&octets(tuple.remote));
-        ports[..2].copy_from_slice(&tuple.local.port().to_be_bytes());
-        ports[2..].copy_from_slice(&tuple.remote.port().to_be_bytes());
-        Self(key)
+impl Entry {
+    /// The hash for the table, which looks at the highest and the lowest bits.
+    fn spread(&self) -> u64 {
+        spread(self.hash)
     }
 }
 
-fn octets(address: SocketAddr) -> [u8; 16] {
-    match address.ip() {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
-    }
-}
-
-impl Hash for TupleKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
-    }
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 impl Demux {
     pub(super) fn new(hash: KeyedHash) -> Self {
-        Self { tuples: KeyedMap::with_hasher(hash.clone()), tokens: KeyedMap::with_hasher(hash) }
+        Self { tuples: HashTable::new(), tokens: KeyedMap::with_hasher(hash.clone()), hash }
     }
 
-    /// Whose 4-tuple it is.
-    pub(super) fn owner(&self, tuple: &FourTuple) -> Option<Owner> {
-        self.tuples.get(&TupleKey::new(tuple)).copied()
+    fn hash(&self, tuple: &FourTuple) -> u32 {
+        let mut hasher = self.hash.build_hasher();
+        match (tuple.local.ip(), tuple.remote.ip()) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                hasher.write_u64(u64::from(local.to_bits()) << 32 | u64::from(remote.to_bits()));
+            }
+            (local, remote) => {
+                hasher.write(&octets(local));
+                hasher.write(&octets(remote));
+            }
+        }
+        hasher.write_u32(u32::from(tuple.local.port()) << 16 | u32::from(tuple.remote.port()));
+        hasher.finish() as u32
     }
 
-    /// Whether nobody has the 4-tuple.
-    pub(super) fn is_free(&self, tuple: &FourTuple) -> bool {
-        self.owner(tuple).is_none()
+    /// Whose 4-tuple it is. `has` tells whether an owner has it.
+    pub(super) fn owner(&self, tuple: &FourTuple, has: impl Fn(Owner) -> bool) -> Option<Owner> {
+        let hash = self.hash(tuple);
+        let found = self.tuples.find(spread(hash), |entry| entry.hash == hash && has(entry.owner));
+        found.map(|entry| entry.owner)
     }
 
     /// Notes the owner of a free 4-tuple.
     pub(super) fn insert(&mut self, tuple: &FourTuple, owner: Owner) {
-        self.tuples.insert(TupleKey::new(tuple), owner);
+        let entry = Entry { hash: self.hash(tuple), owner };
+        self.tuples.insert_unique(entry.spread(), entry, Entry::spread);
     }
 
     /// Frees a 4-tuple, if it still is `owner`'s.
     pub(super) fn remove(&mut self, tuple: &FourTuple, owner: Owner) {
-        let key = TupleKey::new(tuple);
-        if self.tuples.get(&key) == Some(&owner) {
-            self.tuples.remove(&key);
+        let hash = self.hash(tuple);
+        let is_it = |entry: &Entry| entry.hash == hash && entry.owner == owner;
+        if let Ok(entry) = self.tuples.find_entry(spread(hash), is_it) {
+            entry.remove();
         }
     }
 
@@ -91,6 +95,13 @@ impl Demux {
     /// Frees a token.
     pub(super) fn remove_token(&mut self, token: Token) {
         self.tokens.remove(&token.0);
+    }
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
     }
 }
 
@@ -114,16 +125,21 @@ mod tests {
             tuple("10.0.0.1:1000", "10.0.0.2:80"),
             tuple("[2001:db8::1]:80", "[2001:db8::2]:1000"),
         ];
+        let has = |wanted: &FourTuple| {
+            let wanted = *wanted;
+            move |owner: Owner| tuples[owner.connection.index as usize] == wanted
+        };
         for (index, tuple) in tuples.iter().enumerate() {
-            assert!(demux.is_free(tuple));
+            assert_eq!(demux.owner(tuple, has(tuple)), None);
             demux.insert(tuple, owner(index as u32));
         }
         for (index, tuple) in tuples.iter().enumerate() {
-            assert_eq!(demux.owner(tuple), Some(owner(index as u32)));
+            assert_eq!(demux.owner(tuple, has(tuple)), Some(owner(index as u32)));
+            assert_eq!(demux.owner(tuple, |_| false), None, "a hash is no proof");
         }
         demux.remove(&tuples[0], owner(3));
-        assert!(!demux.is_free(&tuples[0]), "only the owner frees a tuple");
+        assert!(demux.owner(&tuples[0], has(&tuples[0])).is_some(), "only the owner frees a tuple");
         demux.remove(&tuples[0], owner(0));
-        assert!(demux.is_free(&tuples[0]));
+        assert_eq!(demux.owner(&tuples[0], has(&tuples[0])), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The host itself: what it is made of.
 
-use super::demux::Demux;
+use super::demux::{Demux, Owner};
 use super::event::News;
 use super::keyed_hash::KeyedHash;
 use super::listener::Listeners;
@@ -12,7 +12,7 @@ use super::slot::{Body, Slot};
 use super::timer_wheel::TimerWheel;
 use super::token_bucket::TokenBucket;
 use super::{ConfigError, EndpointConfig, Limits, Steering};
-use crate::base::{ConnectionId, Context, Outcome, Packet, PortIndex, Slab};
+use crate::base::{ConnectionId, Context, FourTuple, Outcome, Packet, PortIndex, Slab};
 use crate::mptcp::{self, Connection};
 use crate::tcp::OutgoingSegment;
 use std::collections::VecDeque;
@@ -120,6 +120,18 @@ impl<P: Packet> Endpoint<P> {
 
     pub(super) fn slot_mut(&mut self, id: ConnectionId) -> Option<&mut Slot<P>> {
         self.connections.get_mut(id.index, id.generation)
+    }
+
+    /// Whose 4-tuple it is.
+    pub(super) fn owner_of(&self, tuple: &FourTuple) -> Option<Owner> {
+        let way =
+            |owner: Owner| self.slot(owner.connection)?.ways.get(usize::from(owner.subflow.0))?.as_ref();
+        self.demux.owner(tuple, |owner| way(owner).is_some_and(|way| way.header.leads(tuple)))
+    }
+
+    /// Whether nobody has the 4-tuple.
+    pub(super) fn is_free(&self, tuple: &FourTuple) -> bool {
+        self.owner_of(tuple).is_none()
     }
 
     /// The connection of an id, and a note that something happens to it.

@@ -75,7 +75,7 @@ impl<P: Packet> Endpoint<P> {
             local: SocketAddr::new(quote.source, quote.source_port),
             remote: SocketAddr::new(quote.destination, quote.destination_port),
         };
-        Some((self.demux.owner(&tuple)?, quote))
+        Some((self.owner_of(&tuple)?, quote))
     }
 }
 

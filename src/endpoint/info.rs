@@ -46,7 +46,7 @@ impl<P: Packet> Endpoint<P> {
         let Body::Live(connection) = &slot.body else { return None };
         Some(ConnectionInfo {
             id,
-            tuple: slot.tuple,
+            tuple: connection.initial_tuple(),
             token: slot.token,
             fallback: connection.is_fallback(),
             half_open: matches!(slot.standing, Standing::HalfOpen(..)),

@@ -8,7 +8,7 @@ use crate::tcp::OutgoingSegment;
 use crate::wire::{
     Checksum, EtherType, Ethernet, Ipv4, Ipv6, MacAddress, Tcp, TcpOptions, protocol, pseudo_header,
 };
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 #[cfg(test)]
 mod tests;
@@ -151,6 +151,40 @@ impl PathHeader {
         out[tcp + 4..tcp + 8].copy_from_slice(&cut.sequence.0.to_be_bytes());
         out[tcp + 13] = cut.flags.0;
         true
+    }
+
+    /// Both ends of the segments.
+    pub(super) fn tuple(&self) -> FourTuple {
+        let (local, remote) = self.addresses();
+        FourTuple {
+            local: SocketAddr::new(local, self.source_port),
+            remote: SocketAddr::new(remote, self.destination_port),
+        }
+    }
+
+    /// Our address.
+    pub(super) fn source(&self) -> IpAddr {
+        self.addresses().0
+    }
+
+    /// Whether these are both ends of the segments.
+    pub(super) fn leads(&self, tuple: &FourTuple) -> bool {
+        self.source_port == tuple.local.port()
+            && self.destination_port == tuple.remote.port()
+            && self.addresses() == (tuple.local.ip(), tuple.remote.ip())
+    }
+
+    fn addresses(&self) -> (IpAddr, IpAddr) {
+        let at = |offset: usize| usize::from(self.l2_bytes) + offset;
+        if self.is_ipv6() {
+            let address =
+                |offset| IpAddr::from(*self.lower[at(offset)..].first_chunk::<16>().unwrap_or(&[0; 16]));
+            (address(8), address(24))
+        } else {
+            let address =
+                |offset| IpAddr::from(*self.lower[at(offset)..].first_chunk::<4>().unwrap_or(&[0; 4]));
+            (address(12), address(16))
+        }
     }
 
     const fn is_ipv6(&self) -> bool {

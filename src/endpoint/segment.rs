@@ -63,7 +63,7 @@ impl<P: Packet> Endpoint<P> {
             local: SocketAddr::new(arrival.destination, segment.destination_port),
             remote: SocketAddr::new(arrival.source, segment.source_port),
         };
-        let Some(owner) = self.demux.owner(&tuple) else {
+        let Some(owner) = self.owner_of(&tuple) else {
             let payload_bytes = packet.len();
             return self.handle_stranger(cx, &Stranger { tuple, segment: &segment, payload_bytes }, None);
         };

@@ -114,7 +114,7 @@ impl<P: Packet> Endpoint<P> {
     fn remove_way(&mut self, id: ConnectionId, subflow: SubflowId, tuple: &FourTuple) {
         self.demux.remove(tuple, Owner { connection: id, subflow });
         if let Some(way) = self.slot_mut(id).and_then(|slot| slot.ways.get_mut(usize::from(subflow.0)))
-            && way.as_ref().is_some_and(|way| way.tuple == *tuple)
+            && way.as_ref().is_some_and(|way| way.header.leads(tuple))
         {
             *way = None;
         }
@@ -133,7 +133,7 @@ impl<P: Packet> Endpoint<P> {
         for (tuple, owner) in slot.tuples(id) {
             self.demux.remove(&tuple, owner);
         }
-        slot.ways.clear();
+        slot.ways = Vec::new();
         slot.body = Body::Remains(unread);
     }
 

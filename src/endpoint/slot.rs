@@ -6,7 +6,7 @@ use super::listener::HalfOpenKey;
 use super::neighbour::NeighbourKey;
 use super::path_header::PathHeader;
 use super::timer_wheel::TimerId;
-use crate::base::{ConnectionId, FourTuple, ListenerId, PortIndex, PortSet, SubflowId, Token};
+use crate::base::{ConnectionId, FourTuple, ListenerId, Packet, PortIndex, PortSet, SubflowId, Token};
 use crate::mptcp::{CloseReason, Connection};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -22,8 +22,6 @@ pub(super) struct Slot<P> {
     pub(super) ways: Vec<Option<Way>>,
     /// Every port that a way ever led over.
     pub(super) ports: PortSet,
-    /// The first subflow's ends.
-    pub(super) tuple: FourTuple,
     /// Nobody will ask for it again.
     pub(super) released: bool,
     pub(super) closed: Option<CloseReason>,
@@ -62,7 +60,6 @@ pub(super) struct Queued {
 /// The way of one subflow's segments.
 #[derive(Debug)]
 pub(super) struct Way {
-    pub(super) tuple: FourTuple,
     pub(super) port: PortIndex,
     pub(super) next_hop: IpAddr,
     pub(super) neighbour: Option<NeighbourKey>,
@@ -77,6 +74,17 @@ impl<P> Slot<P> {
         }
     }
 
+    /// The first subflow's ends.
+    pub(super) fn tuple(&self) -> Option<FourTuple>
+    where
+        P: Packet,
+    {
+        match &self.body {
+            Body::Live(connection) => Some(connection.initial_tuple()),
+            Body::Remains(_) => None,
+        }
+    }
+
     pub(super) fn way(&mut self, subflow: SubflowId) -> Option<&mut Way> {
         self.ways.get_mut(usize::from(subflow.0))?.as_mut()
     }
@@ -84,6 +92,7 @@ impl<P> Slot<P> {
     pub(super) fn set_way(&mut self, subflow: SubflowId, way: Way) {
         let at = usize::from(subflow.0);
         if self.ways.len() <= at {
+            self.ways.reserve_exact(at + 1 - self.ways.len());
             self.ways.resize_with(at + 1, || None);
         }
         self.ports.insert(way.port);
@@ -93,7 +102,7 @@ impl<P> Slot<P> {
     /// The 4-tuples of all ways, each with its owner.
     pub(super) fn tuples(&self, connection: ConnectionId) -> impl Iterator<Item = (FourTuple, Owner)> + '_ {
         self.ways.iter().enumerate().filter_map(move |(at, way)| {
-            Some((way.as_ref()?.tuple, Owner { connection, subflow: SubflowId(at as u8) }))
+            Some((way.as_ref()?.header.tuple(), Owner { connection, subflow: SubflowId(at as u8) }))
         })
     }
 

@@ -142,7 +142,7 @@ impl<P: Packet> Endpoint<P> {
             cx.count(Outcome::LinkDown);
             return Some(port_index);
         }
-        let source = way.tuple.local.ip();
+        let source = way.header.source();
         match port.neighbours.lookup(cx.now, &mut way.neighbour, way.next_hop, source) {
             Lookup::Found(mac) => send_cuts(cx, port, way, mac, &self.segment, &mut self.header, sink),
             lookup => self.park_segment(cx, id, subflow, lookup),
