@@ -1,7 +1,7 @@
 //! Identifiers and keys, each its own type so that none is taken for another.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Which NIC port of the endpoint: the index in configuration order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,49 @@ pub struct FourTuple {
     pub remote: SocketAddr,
 }
 
+/// A 4-tuple as it is kept: half as long. IPv4 addresses are written as
+/// IPv4-mapped ones, which are no address of a host; scopes and flow labels are
+/// not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedTuple {
+    local: [u8; 16],
+    remote: [u8; 16],
+    local_port: u16,
+    remote_port: u16,
+}
+
+fn packed(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+fn unpacked(address: [u8; 16]) -> IpAddr {
+    let address = Ipv6Addr::from(address);
+    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
+}
+
+impl From<FourTuple> for PackedTuple {
+    fn from(tuple: FourTuple) -> Self {
+        Self {
+            local: packed(tuple.local.ip()),
+            remote: packed(tuple.remote.ip()),
+            local_port: tuple.local.port(),
+            remote_port: tuple.remote.port(),
+        }
+    }
+}
+
+impl From<PackedTuple> for FourTuple {
+    fn from(tuple: PackedTuple) -> Self {
+        Self {
+            local: SocketAddr::new(unpacked(tuple.local), tuple.local_port),
+            remote: SocketAddr::new(unpacked(tuple.remote), tuple.remote_port),
+        }
+    }
+}
+
 impl PortSet {
     /// No port.
     pub const EMPTY: Self = Self(0);
@@ -101,5 +144,20 @@ impl fmt::Display for Token {
 impl fmt::Display for FourTuple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} <-> {}", self.local, self.remote)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_tuple_is_the_same_tuple() {
+        for (local, remote) in [("10.0.0.1:80", "192.0.2.9:1000"), ("[2001:db8::1]:80", "[2001:db8::2]:1000")]
+        {
+            let tuple = FourTuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
+            assert_eq!(FourTuple::from(PackedTuple::from(tuple)), tuple);
+        }
+        assert_eq!(size_of::<PackedTuple>(), 36);
     }
 }

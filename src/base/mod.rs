@@ -12,7 +12,9 @@ mod seq;
 mod slab;
 mod time;
 
-pub use ids::{AddressId, ConnectionId, FourTuple, Key, ListenerId, PortIndex, PortSet, SubflowId, Token};
+pub use ids::{
+    AddressId, ConnectionId, FourTuple, Key, ListenerId, PackedTuple, PortIndex, PortSet, SubflowId, Token,
+};
 pub use on_demand::{Blank, OnDemand};
 pub use outcome::{Counters, Outcome};
 pub use packet::{

@@ -1,5 +1,7 @@
 //! A set of half-open ranges over a sequence space, sorted and disjoint.
 
+use super::Blank;
+
 /// Ranges `[start, end)` of offsets. Callers map sequence numbers to offsets
 /// from a base that never lies behind (a `u64` that counts bytes does not
 /// wrap in the life of a connection).
@@ -9,6 +11,10 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RangeSet {
     ranges: Vec<(u64, u64)>,
+}
+
+impl Blank for RangeSet {
+    const BLANK: &'static Self = &Self::new();
 }
 
 impl RangeSet {

@@ -199,7 +199,8 @@ impl<P: Packet> Endpoint<P> {
             return;
         };
         let header = PathHeader::new(&self.ports[usize::from(path.port.0)].config, &path.tuple);
-        let way = Way { port: path.port, next_hop, neighbour: None, header };
+        let by_gateway = next_hop != path.tuple.remote.ip();
+        let way = Way { port: path.port, by_gateway, neighbour: None, header };
         if let Some(slot) = self.slot_mut(id) {
             slot.set_way(subflow, way);
             self.demux.insert(&path.tuple, Owner { connection: id, subflow });

@@ -38,10 +38,10 @@ pub(super) struct Listener {
 
 /// Connections whose handshake is not complete, by age.
 #[derive(Debug, Default)]
-struct HalfOpen(BTreeMap<HalfOpenKey, ConnectionId>);
+struct HalfOpen(BTreeMap<HalfOpenKey, (Instant, ConnectionId)>);
 
 /// A place in the order of arrival.
-pub(super) type HalfOpenKey = (Instant, u64);
+pub(super) type HalfOpenKey = u64;
 
 /// Whether a new handshake may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) struct Listeners {
 impl HalfOpen {
     /// The oldest, if it came before `since`.
     fn older_than(&self, since: Instant) -> Option<ConnectionId> {
-        self.0.first_key_value().filter(|((at, _), _)| *at < since).map(|(_, &connection)| connection)
+        self.0.values().next().filter(|(at, _)| *at < since).map(|&(_, connection)| connection)
     }
 }
 
@@ -112,7 +112,7 @@ impl Listeners {
         for key in listener.half_open.0.keys() {
             self.half_open.0.remove(key);
         }
-        listener.half_open.0.into_values().collect()
+        listener.half_open.0.into_values().map(|(_, connection)| connection).collect()
     }
 
     /// Whether listening there would clash: the same address, or the wildcard
@@ -165,10 +165,10 @@ impl Listeners {
     /// A handshake begins.
     pub(super) fn begin(&mut self, id: ListenerId, connection: ConnectionId, now: Instant) -> HalfOpenKey {
         self.arrivals += 1;
-        let key = (now, self.arrivals);
-        self.half_open.0.insert(key, connection);
+        let key = self.arrivals;
+        self.half_open.0.insert(key, (now, connection));
         if let Some(listener) = self.by_id.get_mut(&id) {
-            listener.half_open.0.insert(key, connection);
+            listener.half_open.0.insert(key, (now, connection));
         }
         key
     }

@@ -162,11 +162,6 @@ impl PathHeader {
         }
     }
 
-    /// Our address.
-    pub(super) fn source(&self) -> IpAddr {
-        self.addresses().0
-    }
-
     /// Whether these are both ends of the segments.
     pub(super) fn leads(&self, tuple: &FourTuple) -> bool {
         self.source_port == tuple.local.port()
@@ -174,7 +169,8 @@ impl PathHeader {
             && self.addresses() == (tuple.local.ip(), tuple.remote.ip())
     }
 
-    fn addresses(&self) -> (IpAddr, IpAddr) {
+    /// Our address and the peer's.
+    pub(super) fn addresses(&self) -> (IpAddr, IpAddr) {
         let at = |offset: usize| usize::from(self.l2_bytes) + offset;
         if self.is_ipv6() {
             let address =

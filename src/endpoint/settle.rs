@@ -4,10 +4,9 @@
 use super::Endpoint;
 use super::event::{Event, News};
 use super::slot::{Body, Slot, Standing};
-use crate::base::{ConnectionId, Context, FourTuple, Packet, SubflowId};
+use crate::base::{ConnectionId, Context, FourTuple, Packet, Queue, SubflowId};
 use crate::endpoint::demux::Owner;
 use crate::mptcp::{self, CloseReason, Connection};
-use std::collections::VecDeque;
 
 impl<P: Packet> Endpoint<P> {
     /// The next news for the application; `None`: there is none now.
@@ -123,7 +122,7 @@ impl<P: Packet> Endpoint<P> {
     /// Nothing is left of a connection but what the application has not read.
     fn finish(&mut self, id: ConnectionId) {
         let Some(slot) = self.connections.get_mut(id.index, id.generation) else { return };
-        let mut unread = VecDeque::new();
+        let mut unread = Queue::new();
         if let Body::Live(connection) = &mut slot.body {
             self.demux.remove_token(slot.token);
             if !slot.released {

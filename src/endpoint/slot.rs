@@ -5,10 +5,10 @@ use super::event::Pending;
 use super::listener::HalfOpenKey;
 use super::neighbour::NeighbourKey;
 use super::path_header::PathHeader;
+use super::port::Port;
 use super::timer_wheel::TimerId;
-use crate::base::{ConnectionId, FourTuple, ListenerId, Packet, PortIndex, PortSet, SubflowId, Token};
+use crate::base::{ConnectionId, FourTuple, ListenerId, Packet, PortIndex, PortSet, Queue, SubflowId, Token};
 use crate::mptcp::{CloseReason, Connection};
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 /// A connection and what the host knows of it.
@@ -35,7 +35,7 @@ pub(super) enum Body<P> {
     /// All of it.
     Live(Box<Connection<P>>),
     /// Only what the application has not read yet.
-    Remains(VecDeque<P>),
+    Remains(Queue<P>),
 }
 
 /// How far a connection has come with its application.
@@ -61,9 +61,19 @@ pub(super) struct Queued {
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) port: PortIndex,
-    pub(super) next_hop: IpAddr,
+    /// The peer is not on the link: the port's gateway takes the segments.
+    pub(super) by_gateway: bool,
     pub(super) neighbour: Option<NeighbourKey>,
     pub(super) header: PathHeader,
+}
+
+impl Way {
+    /// Our address, and who takes the segments.
+    pub(super) fn hop<P>(&self, port: &Port<P>) -> (IpAddr, IpAddr) {
+        let (source, destination) = self.header.addresses();
+        let gateway = if self.by_gateway { port.gateway(destination) } else { None };
+        (source, gateway.unwrap_or(destination))
+    }
 }
 
 impl<P> Slot<P> {

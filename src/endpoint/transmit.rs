@@ -142,8 +142,8 @@ impl<P: Packet> Endpoint<P> {
             cx.count(Outcome::LinkDown);
             return Some(port_index);
         }
-        let source = way.header.source();
-        match port.neighbours.lookup(cx.now, &mut way.neighbour, way.next_hop, source) {
+        let (source, next_hop) = way.hop(port);
+        match port.neighbours.lookup(cx.now, &mut way.neighbour, next_hop, source) {
             Lookup::Found(mac) => send_cuts(cx, port, way, mac, &self.segment, &mut self.header, sink),
             lookup => self.park_segment(cx, id, subflow, lookup),
         }

@@ -6,7 +6,7 @@ use super::config::Config;
 use super::connection::{Connection, Core};
 use super::key::add_address_is_genuine;
 use super::subflow::ResetSignal;
-use crate::base::{AddressId, Context, FourTuple, Outcome, Packet, PortIndex, SubflowId};
+use crate::base::{AddressId, Context, FourTuple, Outcome, PackedTuple, Packet, PortIndex, SubflowId};
 use crate::wire::{AddAddress, AddressIds, ResetReason};
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,7 +33,7 @@ enum InitialRemote {
 /// What a connection knows of addresses.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    initial: FourTuple,
+    initial: PackedTuple,
     initial_remote: InitialRemote,
     /// As many as there are, [`REMOTE_MAX`] at most.
     remote: Vec<RemoteAddress>,
@@ -47,12 +47,12 @@ impl Addresses {
         let mut attempts = Attempts::new();
         attempts.remember(initial.local.ip(), initial.remote);
         let initial_remote = InitialRemote::Open;
-        Self { initial, initial_remote, remote: Vec::new(), withdrawn: None, attempts }
+        Self { initial: initial.into(), initial_remote, remote: Vec::new(), withdrawn: None, attempts }
     }
 
     /// The first subflow's ends, also after it is gone.
-    pub(super) const fn initial(&self) -> FourTuple {
-        self.initial
+    pub(super) fn initial(&self) -> FourTuple {
+        self.initial.into()
     }
 
     pub(super) const fn forbid_initial_remote(&mut self) {
@@ -62,7 +62,7 @@ impl Addresses {
 
     /// Where joins may be sent to.
     pub(super) fn join_targets(&self) -> impl Iterator<Item = RemoteAddress> + '_ {
-        let initial = RemoteAddress { id: AddressId(0), address: self.initial.remote };
+        let initial = RemoteAddress { id: AddressId(0), address: self.initial().remote };
         let initial = (self.initial_remote == InitialRemote::Open).then_some(initial);
         initial.into_iter().chain(self.remote.iter().copied())
     }
@@ -87,7 +87,7 @@ impl Addresses {
     /// Takes an announcement; `false` if it contradicts what is known, or
     /// cannot be kept. One that is repeated is a new chance for joins (§3.4.1).
     fn learn(&mut self, new: RemoteAddress, limit: usize) -> bool {
-        let is_initial = new.address == self.initial.remote;
+        let is_initial = new.address == self.initial().remote;
         if is_initial && self.initial_remote == InitialRemote::Barred {
             return false;
         }
@@ -116,7 +116,7 @@ impl Addresses {
         let is_initial = id == AddressId(0) && self.initial_remote == InitialRemote::Open;
         if is_initial {
             self.initial_remote = InitialRemote::Removed;
-            self.attempts.forget_remote(self.initial.remote);
+            self.attempts.forget_remote(self.initial().remote);
         }
         let known = self.remote.iter().position(|known| known.id == id);
         if let Some(at) = known {
@@ -211,7 +211,7 @@ impl<P: Packet> Connection<P> {
             return false;
         }
         if subflow.may_send() {
-            subflow.signal.removal_at = Some(cx.now + subflow.answer_time());
+            subflow.signal.rare.removal_at = Some(cx.now + subflow.answer_time());
             subflow.tcp.request_probe();
             return true;
         }

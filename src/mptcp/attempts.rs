@@ -1,6 +1,7 @@
 //! Pairs of addresses between which joins were tried, and what came of it
 //! (RFC 8684 §3.4.1, §3.6, §3.9.3); and how many joins may still fail (§5).
 
+use crate::base::{FourTuple, PackedTuple};
 use std::net::{IpAddr, SocketAddr};
 
 /// Pairs that are remembered. Beyond them nothing new is tried.
@@ -28,10 +29,31 @@ pub(super) enum Fate {
 #[derive(Debug)]
 pub(super) struct Attempts {
     /// As many as there are, [`PAIRS_MAX`] at most.
-    pairs: Vec<(IpAddr, SocketAddr, Fate)>,
+    pairs: Vec<Pair>,
     failures_left: u8,
     /// Grows whenever a pair may have got a chance.
     revision: u32,
+}
+
+/// An address of ours, without port, and one of the peer's.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    ends: PackedTuple,
+    fate: Fate,
+}
+
+fn ends(local: IpAddr, remote: SocketAddr) -> PackedTuple {
+    FourTuple { local: SocketAddr::new(local, 0), remote }.into()
+}
+
+impl Pair {
+    fn local(&self) -> IpAddr {
+        FourTuple::from(self.ends).local.ip()
+    }
+
+    fn remote(&self) -> SocketAddr {
+        FourTuple::from(self.ends).remote
+    }
 }
 
 impl Attempts {
@@ -51,16 +73,17 @@ impl Attempts {
 
     /// Whether a pair must not be tried now.
     pub(super) fn is_tried(&self, local: IpAddr, remote: SocketAddr) -> bool {
-        self.pairs.iter().any(|pair| (pair.0, pair.1) == (local, remote))
+        let ends = ends(local, remote);
+        self.pairs.iter().any(|pair| pair.ends == ends)
     }
 
     /// Remembers a pair as tried; `false` if there is no room for it.
     pub(super) fn remember(&mut self, local: IpAddr, remote: SocketAddr) -> bool {
-        self.is_tried(local, remote) || self.push((local, remote, Fate::Tried))
+        self.is_tried(local, remote) || self.push(Pair { ends: ends(local, remote), fate: Fate::Tried })
     }
 
     /// An idle connection keeps its pairs, and no room for more.
-    fn push(&mut self, pair: (IpAddr, SocketAddr, Fate)) -> bool {
+    fn push(&mut self, pair: Pair) -> bool {
         let has_room = !self.is_full();
         if has_room {
             self.pairs.reserve_exact(1);
@@ -72,37 +95,38 @@ impl Attempts {
     /// A pair came to something worse. Only what is barred outlives the address.
     pub(super) fn note(&mut self, local: IpAddr, remote: SocketAddr, fate: Fate) {
         self.revise();
-        if let Some(pair) = self.pairs.iter_mut().find(|pair| (pair.0, pair.1) == (local, remote)) {
-            pair.2 = pair.2.max(fate);
+        let ends = ends(local, remote);
+        if let Some(pair) = self.pairs.iter_mut().find(|pair| pair.ends == ends) {
+            pair.fate = pair.fate.max(fate);
         } else if fate == Fate::Barred {
             if self.is_full()
-                && let Some(mildest) = self.pairs.iter().position(|pair| pair.2 != Fate::Barred)
+                && let Some(mildest) = self.pairs.iter().position(|pair| pair.fate != Fate::Barred)
             {
                 self.pairs.swap_remove(mildest);
             }
             // Full of barred pairs: nothing is tried any more.
-            self.push((local, remote, fate));
+            self.push(Pair { ends, fate });
         }
     }
 
     /// The peer announced the address anew, or removed it (§3.4.1, §3.9.3).
     pub(super) fn forget_remote(&mut self, remote: SocketAddr) {
         self.revise();
-        self.pairs.retain(|pair| pair.1 != remote || pair.2 == Fate::Barred);
+        self.pairs.retain(|pair| pair.remote() != remote || pair.fate == Fate::Barred);
     }
 
     /// Addresses of ours have their link again: what nobody answered was the
     /// link's fault, and no peer can bring this about.
     pub(super) fn forget_local(&mut self, has_link: impl Fn(IpAddr) -> bool) {
         self.revise();
-        self.pairs.retain(|pair| !has_link(pair.0) || pair.2 >= Fate::Refused);
+        self.pairs.retain(|pair| !has_link(pair.local()) || pair.fate >= Fate::Refused);
         self.failures_left = FAILURES_MAX;
     }
 
     /// No subflow is left: pairs that worked once get another chance.
     pub(super) fn forget_dead(&mut self) {
         self.revise();
-        self.pairs.retain(|pair| pair.2 != Fate::Tried);
+        self.pairs.retain(|pair| pair.fate != Fate::Tried);
     }
 
     /// Whether no join may be tried any more.

@@ -207,7 +207,7 @@ impl<P: Packet> Connection<P> {
             let id = SubflowId(slot as u8);
             self.reinject_from(cx, id);
             let Some(subflow) = self.subflows[slot].take() else { continue };
-            let (tuple, reason) = (subflow.path.tuple, subflow.tcp.close_reason());
+            let (tuple, reason) = (subflow.path.tuple(), subflow.tcp.close_reason());
             self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple });
             let reason = reason.unwrap_or(tcp::CloseReason::Finished);
             if subflow.signal.is_joining() {

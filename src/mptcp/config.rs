@@ -1,7 +1,7 @@
 //! Settings of a connection and the way of a subflow.
 
 use super::SchedulerKind;
-use crate::base::{AddressId, Duration, FourTuple, PortIndex};
+use crate::base::{AddressId, Duration, FourTuple, PackedTuple, PortIndex};
 use crate::tcp;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -64,6 +64,35 @@ pub struct Path {
     pub mtu: u16,
     /// Payload bytes that the port cuts into segments itself (TSO); 0: none.
     pub super_segment_bytes: usize,
+}
+
+/// A path as a subflow keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptPath {
+    tuple: PackedTuple,
+    pub(super) super_segment_bytes: u32,
+    pub(super) mtu: u16,
+    pub(super) port: PortIndex,
+}
+
+impl From<Path> for KeptPath {
+    fn from(path: Path) -> Self {
+        let super_segment_bytes = u32::try_from(path.super_segment_bytes).unwrap_or(u32::MAX);
+        Self { tuple: path.tuple.into(), super_segment_bytes, mtu: path.mtu, port: path.port }
+    }
+}
+
+impl KeptPath {
+    /// Both ends.
+    pub(super) fn tuple(&self) -> FourTuple {
+        self.tuple.into()
+    }
+
+    /// As the rooms above know it.
+    pub(super) fn path(&self) -> Path {
+        let super_segment_bytes = self.super_segment_bytes as usize;
+        Path { tuple: self.tuple(), port: self.port, mtu: self.mtu, super_segment_bytes }
+    }
 }
 
 impl Path {

@@ -43,8 +43,6 @@ pub(super) struct PlainStream {
     /// A sequence number of ours and the offset of the byte that has it.
     pub(super) sequence: SeqNumber,
     pub(super) offset: u64,
-    /// The infinite mapping that the next payload declares.
-    pub(super) announce: Option<Mapping>,
 }
 
 /// The keys and what follows from them.
@@ -63,6 +61,8 @@ pub(super) struct Core<P> {
     pub(super) role: Role,
     pub(super) mode: Mode,
     pub(super) keys: Keys,
+    /// The infinite mapping that the next payload of a plain connection declares.
+    pub(super) announce: Option<Box<Mapping>>,
     /// DSS checksums were agreed on.
     pub(super) checksum: bool,
     pub(super) send: Sender<P>,
@@ -139,6 +139,7 @@ impl<P: Packet> Connection<P> {
                 role,
                 mode: Mode::Negotiating,
                 keys: Keys { local: key, local_token: token_of(key), remote: None },
+                announce: None,
                 checksum: config.checksum,
                 send: Sender::new(initial_data_sequence(key)),
                 receive: Receiver::new(config.receive_buffer_bytes, pieces),
@@ -261,12 +262,12 @@ impl<P: Packet> Connection<P> {
     }
 
     /// The way of a subflow.
-    pub fn path(&self, subflow: SubflowId) -> Option<&Path> {
-        self.subflow(subflow).map(|subflow| &subflow.path)
+    pub fn path(&self, subflow: SubflowId) -> Option<Path> {
+        self.subflow(subflow).map(|subflow| subflow.path.path())
     }
 
     /// The first subflow's ends, also after it is gone.
-    pub const fn initial_tuple(&self) -> FourTuple {
+    pub fn initial_tuple(&self) -> FourTuple {
         self.core.addresses.initial()
     }
 
@@ -294,14 +295,14 @@ impl<P: Packet> Connection<P> {
     pub fn subflows(&self) -> impl Iterator<Item = SubflowInfo> + '_ {
         self.all().map(|subflow| SubflowInfo {
             id: subflow.signal.id,
-            path: subflow.path,
+            path: subflow.path.path(),
             state: subflow.tcp.state(),
             backup: subflow.is_backup(),
             stale: subflow.signal.stale,
             smoothed_rtt: subflow.tcp.smoothed_rtt(),
             congestion_window_bytes: subflow.tcp.congestion_window(),
             in_flight_bytes: subflow.tcp.in_flight(),
-            statistics: *subflow.tcp.statistics(),
+            statistics: subflow.tcp.statistics(),
         })
     }
 }

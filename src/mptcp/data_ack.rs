@@ -31,7 +31,7 @@ impl<P: Packet> Connection<P> {
             core.send.release(offset);
             // Moves along: distances of sequence numbers count no more than 2 GiB.
             let sequence = plain.sequence + (offset - plain.offset) as usize;
-            core.mode = Mode::Plain(PlainStream { sequence, offset, ..plain });
+            core.mode = Mode::Plain(PlainStream { sequence, offset });
             self.handle_data_progress(cx);
         }
     }

@@ -13,7 +13,7 @@ impl<P: Packet> Connection<P> {
     pub(super) fn become_plain(&mut self) {
         let Some(subflow) = self.all().next() else { return };
         let sequence = subflow.signal.initial_send_sequence + 1;
-        self.core.mode = Mode::Plain(PlainStream { sequence, offset: 0, announce: None });
+        self.core.mode = Mode::Plain(PlainStream { sequence, offset: 0 });
         self.core.checksum = false;
         self.core.signals.clear();
     }
@@ -43,13 +43,13 @@ impl<P: Packet> Connection<P> {
         // the next ACK: count from the oldest byte of ours it may still hold.
         let sequence = sequence - (mapped - unacknowledged) as usize;
         // The infinite mapping acts from what was Data-ACKed last (§3.7).
-        let announce = announce.then(|| Mapping {
+        core.announce = announce.then(|| Box::new(Mapping {
             offset: unacknowledged,
             subflow_offset: sequence.0.wrapping_sub(subflow.signal.initial_send_sequence.0),
             length: 0,
             checksum: core.checksum.then_some(0),
-        });
-        core.mode = Mode::Plain(PlainStream { sequence, offset: unacknowledged, announce });
+        }));
+        core.mode = Mode::Plain(PlainStream { sequence, offset: unacknowledged });
         core.signals.clear();
         core.send.deadline = None;
         // The ends of both streams are the subflow's FINs from now on.
@@ -104,7 +104,7 @@ impl<P: Packet> Connection<P> {
 
     fn signal_failure(&mut self, id: SubflowId, sequence: DataSeqNumber) {
         if let Some(subflow) = self.subflow_mut(id) {
-            subflow.signal.fail_pending = Some(sequence);
+            subflow.signal.rare.fail_pending = Some(sequence);
             subflow.tcp.request_signal_ack();
         }
     }

@@ -20,7 +20,9 @@ impl<P: Packet> Connection<P> {
         let is_signal = !segment.options.mptcp.others.is_empty();
         let reaction = subflow.tcp.handle_segment(cx, segment, payload, is_signal);
         if reaction.acceptable {
-            subflow.signal.removal_at = None;
+            if subflow.signal.rare.removal_at.is_some() {
+                subflow.signal.rare.removal_at = None;
+            }
             self.core.signals.heard();
         }
         if reaction.established {
@@ -42,7 +44,7 @@ impl<P: Packet> Connection<P> {
 
     fn handle_established(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
         match self.subflow(id).map(|subflow| subflow.signal.stage) {
-            Some(Stage::JoinSynSent { .. } | Stage::JoinSynReceived { .. }) => {
+            Some(Stage::JoinSynSent | Stage::JoinSynReceived) => {
                 self.handle_join_established(cx, id, segment);
             }
             Some(_) => self.handle_capable_established(cx, id, segment),
@@ -95,7 +97,7 @@ impl<P: Packet> Connection<P> {
             let MptcpOption::Reset { transient, .. } = option else { continue };
             cx.count(Outcome::MpResetRx);
             if !transient {
-                let tuple = subflow.path.tuple;
+                let tuple = subflow.path.tuple();
                 core.addresses.attempts.note(tuple.local.ip(), tuple.remote, Fate::Barred);
             }
         }

@@ -4,7 +4,7 @@ use super::config::Path;
 use super::connection::{Connection, Mode};
 use super::event::JoinRefused;
 use super::key::{equal, join_hmac, leftmost_64, leftmost_160};
-use super::subflow::{Nonces, ResetSignal, Stage};
+use super::subflow::{JoinHandshake, ResetSignal, Stage};
 use crate::base::{AddressId, Context, Key, Outcome, Packet, SeqNumber, SubflowId};
 use crate::tcp;
 use crate::wire::{MpJoin, MptcpOption, ResetReason, Tcp};
@@ -40,8 +40,7 @@ impl<P: Packet> Connection<P> {
             cx.count(Outcome::MpJoinRejected);
             return Err(JoinRefused(refused.unwrap_or(ResetReason::Mptcp)));
         };
-        let nonces = Nonces { local: cx.random.next_u32(), remote: nonce };
-        let stage = Stage::JoinSynReceived { nonces };
+        let own_nonce = cx.random.next_u32();
         let tcp = tcp::Subflow::accept(
             self.core.config.tcp.clone(),
             path.mss_bytes(),
@@ -49,7 +48,7 @@ impl<P: Packet> Connection<P> {
             syn,
             cx.now,
         );
-        let Some(id) = self.add_subflow(tcp, path, stage) else {
+        let Some(id) = self.add_subflow(tcp, path, Stage::JoinSynReceived) else {
             cx.count(Outcome::MpJoinRejected);
             return Err(JoinRefused(ResetReason::Resources));
         };
@@ -58,6 +57,8 @@ impl<P: Packet> Connection<P> {
         if let Some(subflow) = self.subflow_mut(id) {
             subflow.signal.local_id = local_id;
             subflow.signal.remote_id = address_id;
+            subflow.signal.rare.join =
+                JoinHandshake { local_nonce: own_nonce, remote_nonce: nonce, ..JoinHandshake::default() };
             subflow.signal.backup_by_remote = backup;
             subflow.signal.backup_by_local = asks_backup;
         }
@@ -106,7 +107,7 @@ impl<P: Packet> Connection<P> {
         let nonce = cx.random.next_u32();
         let tcp =
             tcp::Subflow::connect(self.core.config.tcp.clone(), path.mss_bytes(), initial_sequence, cx.now);
-        let id = self.add_subflow(tcp, path, Stage::JoinSynSent { nonce })?;
+        let id = self.add_subflow(tcp, path, Stage::JoinSynSent)?;
         self.core.addresses.attempts.spend();
         let local_id = if path.tuple.local.ip() == self.core.addresses.initial().local.ip() {
             AddressId(0)
@@ -117,6 +118,7 @@ impl<P: Packet> Connection<P> {
         if let Some(subflow) = self.subflow_mut(id) {
             subflow.signal.local_id = local_id;
             subflow.signal.remote_id = remote_id;
+            subflow.signal.rare.join.local_nonce = nonce;
             subflow.signal.backup_by_local = asks_backup;
         }
         cx.count(Outcome::MpJoinSynTx);
@@ -126,17 +128,18 @@ impl<P: Packet> Connection<P> {
     /// A join's three-way handshake is complete at TCP; MP_JOIN decides.
     pub(super) fn handle_join_established(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
         match self.subflow(id).map(|subflow| subflow.signal.stage) {
-            Some(Stage::JoinSynSent { nonce }) => self.handle_join_answer(cx, id, nonce, segment),
-            Some(Stage::JoinSynReceived { nonces }) => {
-                self.handle_join_confirmation(cx, id, nonces, segment);
-            }
+            Some(Stage::JoinSynSent) => self.handle_join_answer(cx, id, segment),
+            Some(Stage::JoinSynReceived) => self.handle_join_confirmation(cx, id, segment),
             _ => {}
         }
     }
 
     /// Active: the SYN/ACK.
-    fn handle_join_answer(&mut self, cx: &mut Context<'_>, id: SubflowId, nonce: u32, segment: &Tcp) {
+    fn handle_join_answer(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
         let Some((local, remote)) = self.both_keys() else { return };
+        let Some(nonce) = self.subflow(id).map(|subflow| subflow.signal.rare.join.local_nonce) else {
+            return;
+        };
         let Some(MpJoin::SynAck { backup, address_id, hmac, nonce: remote_nonce }) = join_of(segment) else {
             cx.count(Outcome::MpJoinMissing);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
@@ -152,30 +155,24 @@ impl<P: Packet> Connection<P> {
         let Some(subflow) = self.subflow_mut(id) else { return };
         subflow.signal.backup_by_remote = backup;
         subflow.signal.remote_id = address_id;
-        subflow.signal.stage = Stage::JoinPreEstablished {
-            nonces: Nonces { local: nonce, remote: remote_nonce },
-            again_at: cx.now + subflow.tcp.rto(),
-            tries: 0,
-        };
+        subflow.signal.stage = Stage::JoinPreEstablished;
+        let again_at = cx.now + subflow.tcp.rto();
+        let join = &mut subflow.signal.rare.join;
+        (join.remote_nonce, join.again_at) = (remote_nonce, Some(again_at));
         subflow.tcp.request_signal_ack();
     }
 
     /// Passive: the third ACK.
-    fn handle_join_confirmation(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: SubflowId,
-        nonces: Nonces,
-        segment: &Tcp,
-    ) {
-        let Some((local, remote)) = self.both_keys() else { return };
+    fn handle_join_confirmation(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
+        let (Some((local, remote)), Some(subflow)) = (self.both_keys(), self.subflow(id)) else { return };
+        let join = &subflow.signal.rare.join;
+        let expected = leftmost_160(&join_hmac(remote, local, join.remote_nonce, join.local_nonce));
         let Some(MpJoin::Ack { hmac }) = join_of(segment) else {
             cx.count(Outcome::MpJoinMissing);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
             return;
         };
         cx.count(Outcome::MpJoinAckRx);
-        let expected = leftmost_160(&join_hmac(remote, local, nonces.remote, nonces.local));
         if !equal(&hmac, &expected) {
             cx.count(Outcome::MpJoinAckHmacFailure);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
@@ -200,8 +197,9 @@ impl<P: Packet> Connection<P> {
         let Some(subflow) = self.subflow_mut(id) else { return };
         match subflow.signal.stage {
             // A SYN/ACK again does not show that our third ACK arrived.
-            Stage::JoinPreEstablished { .. } if !segment.flags.contains(crate::wire::TcpFlags::SYN) => {
+            Stage::JoinPreEstablished if !segment.flags.contains(crate::wire::TcpFlags::SYN) => {
                 subflow.signal.stage = Stage::Established;
+                subflow.signal.rare.join.again_at = None;
                 self.core.push_wanted = true;
                 self.core.addresses.attempts.succeeded();
                 self.core.ending.found_subflow(self.core.send.fin);
@@ -216,8 +214,8 @@ impl<P: Packet> Connection<P> {
     /// Active: sends the third ACK again, or gives the join up.
     pub(super) fn repeat_third_ack(&mut self, cx: &mut Context<'_>, id: SubflowId) {
         let Some(subflow) = self.subflow_mut(id) else { return };
-        let Stage::JoinPreEstablished { nonces, again_at, tries } = subflow.signal.stage else { return };
-        if again_at > cx.now {
+        let JoinHandshake { again_at, tries, .. } = subflow.signal.rare.join;
+        if again_at.is_none_or(|at| at > cx.now) {
             return;
         }
         if tries >= THIRD_ACK_TRIES {
@@ -225,7 +223,8 @@ impl<P: Packet> Connection<P> {
             return;
         }
         let again_at = cx.now + subflow.tcp.rto().backed_off(u32::from(tries) + 1);
-        subflow.signal.stage = Stage::JoinPreEstablished { nonces, again_at, tries: tries + 1 };
+        let join = &mut subflow.signal.rare.join;
+        (join.again_at, join.tries) = (Some(again_at), tries + 1);
         subflow.tcp.request_signal_ack();
     }
 }

@@ -65,20 +65,25 @@ impl<P: Packet> OptionWriter<'_, P> {
                 let capable = self.capable(true, false);
                 self.emit(&capable, options, None);
             }
-            Stage::JoinSynSent { nonce } => self.write_join_syn(nonce, options),
-            Stage::JoinSynReceived { nonces } => {
-                let Some(remote) = self.core.keys.remote else { return };
-                let hmac = join_hmac(self.core.keys.local, remote, nonces.local, nonces.remote);
+            Stage::JoinSynSent => self.write_join_syn(self.signal.rare.join.local_nonce, options),
+            Stage::JoinSynReceived => {
+                let Some(hmac) = self.join_hmac() else { return };
                 let join = MpJoin::SynAck {
                     backup: self.signal.backup_by_local,
                     address_id: self.signal.local_id,
                     hmac: leftmost_64(&hmac),
-                    nonce: nonces.local,
+                    nonce: self.signal.rare.join.local_nonce,
                 };
                 self.emit(&MptcpOption::Join(join), options, None);
             }
             _ => {}
         }
+    }
+
+    /// The HMAC by which we show the peer of a join that we have the keys.
+    fn join_hmac(&self) -> Option<[u8; 32]> {
+        let (keys, join) = (&self.core.keys, &self.signal.rare.join);
+        Some(join_hmac(keys.local, keys.remote?, join.local_nonce, join.remote_nonce))
     }
 
     fn write_join_syn(&mut self, nonce: u32, options: &mut OptionBytes) {
@@ -161,7 +166,8 @@ impl<P: Packet> OptionWriter<'_, P> {
     }
 
     fn write_ack(&mut self, options: &mut OptionBytes) {
-        if let Some(sequence) = self.signal.fail_pending.take() {
+        if let Some(sequence) = self.signal.rare.fail_pending {
+            self.signal.rare.fail_pending = None;
             self.emit(&MptcpOption::Fail(sequence), options, Some(Outcome::MpFailTx));
         }
         if self.core.mode != Mode::Multipath {
@@ -178,9 +184,8 @@ impl<P: Packet> OptionWriter<'_, P> {
                 self.emit(&capable, options, None);
                 self.signal.stage = Stage::CapableUnconfirmed { keys_sent: true };
             }
-            Stage::JoinPreEstablished { nonces, .. } => {
-                let Some(remote) = self.core.keys.remote else { return };
-                let hmac = join_hmac(self.core.keys.local, remote, nonces.local, nonces.remote);
+            Stage::JoinPreEstablished => {
+                let Some(hmac) = self.join_hmac() else { return };
                 let hmac = leftmost_160(&hmac);
                 self.emit(&MptcpOption::Join(MpJoin::Ack { hmac }), options, None);
             }
@@ -233,7 +238,7 @@ impl<P: Packet> OptionWriter<'_, P> {
     }
 
     fn write_reset(&mut self, options: &mut OptionBytes) {
-        let reason = match self.signal.reset {
+        let reason = match self.signal.rare.reset {
             ResetSignal::Plain => return,
             ResetSignal::FastClose(key) => {
                 self.emit(&MptcpOption::FastClose(key), options, Some(Outcome::MpFastcloseTx));

@@ -54,7 +54,7 @@ impl<P: Packet> Connection<P> {
     /// Whether a subflow runs between these.
     fn connects(&self, local: IpAddr, remote: SocketAddr) -> bool {
         self.all().any(|subflow| {
-            let tuple = subflow.path.tuple;
+            let tuple = subflow.path.tuple();
             tuple.local.ip() == local && tuple.remote == remote && subflow.tcp.close_reason().is_none()
         })
     }

@@ -159,7 +159,6 @@ impl<P: Packet> Connection<P> {
 
     /// Plain TCP: the one subflow takes what it has room for.
     fn push_plain(&mut self) {
-        let Mode::Plain(mut plain) = self.core.mode else { return };
         let Some(id) = self.all().find(|subflow| subflow.may_send()).map(|subflow| subflow.signal.id) else {
             return;
         };
@@ -171,8 +170,7 @@ impl<P: Packet> Connection<P> {
         if bytes == 0 {
             return;
         }
-        let tag = plain.announce.take().map_or(Tag::Plain, Tag::Infinite);
-        core.mode = Mode::Plain(plain);
+        let tag = core.announce.take().map_or(Tag::Plain, |mapping| Tag::Infinite(*mapping));
         core.send.for_each_slice(start, start + bytes, |piece| subflow.tcp.push(piece, tag));
         core.send.mapped(start, start + bytes);
     }

@@ -1,7 +1,7 @@
 //! The sending half of the stream: what was written and is not yet
 //! acknowledged at data level (RFC 8684 §3.3.2, §3.3.5, §3.3.6).
 
-use crate::base::{DataSeqNumber, Instant, Packet, Queue, RangeSet};
+use crate::base::{DataSeqNumber, Instant, OnDemand, Packet, Queue, RangeSet};
 
 /// How far the end of our stream got (RFC 8684 §3.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Sender<P> {
     /// Right edge of the peer's window.
     window_edge: u64,
     /// Mapped before and lost with, or held up on, its subflow.
-    reinject: RangeSet,
+    reinject: OnDemand<RangeSet>,
     /// Everything below was, or may have been, on more than one subflow or on
     /// one that is gone: bytes in flight are contiguous only beyond it.
     scattered_below: u64,
@@ -52,7 +52,7 @@ impl<P: Packet> Sender<P> {
             next: 0,
             end: 0,
             window_edge: 0,
-            reinject: RangeSet::new(),
+            reinject: OnDemand::default(),
             scattered_below: 0,
             fin: DataFin::Open,
             deadline: None,
@@ -126,7 +126,9 @@ impl<P: Packet> Sender<P> {
 
     /// A range was mapped to a subflow.
     pub(super) fn mapped(&mut self, start: u64, end: u64) {
-        self.reinject.remove(start, end);
+        if !self.reinject.is_empty() {
+            self.reinject.remove(start, end);
+        }
         self.next = self.next.max(end);
     }
 
@@ -186,7 +188,9 @@ impl<P: Packet> Sender<P> {
         }
         self.unacknowledged = offset;
         self.next = self.next.max(offset);
-        self.reinject.remove_below(offset);
+        if !self.reinject.is_empty() {
+            self.reinject.remove_below(offset);
+        }
         while self.chunks.front().is_some_and(|(start, payload)| start + payload.len() as u64 <= offset) {
             self.chunks.pop_front();
         }
@@ -205,14 +209,14 @@ impl<P: Packet> Sender<P> {
     pub(super) fn rest(&mut self) {
         self.chunks.rest();
         if self.reinject.is_empty() {
-            self.reinject = RangeSet::new();
+            self.reinject.discard();
         }
     }
 
     /// Lets go of everything: nothing more is sent.
     pub(super) fn clear(&mut self) {
         self.chunks.clear();
-        self.reinject.clear();
+        self.reinject.discard();
         self.next = self.end;
         self.unacknowledged = self.end;
         self.deadline = None;

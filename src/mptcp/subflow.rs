@@ -1,8 +1,10 @@
 //! One subflow as its connection sees it: TCP, and what MPTCP knows of it.
 
-use super::config::Path;
+use super::config::{KeptPath, Path};
 use super::mapping::{Incoming, Tag};
-use crate::base::{AddressId, DataSeqNumber, Duration, Instant, Key, Queue, SeqNumber, SubflowId};
+use crate::base::{
+    AddressId, Blank, DataSeqNumber, Duration, Instant, Key, OnDemand, Queue, SeqNumber, SubflowId,
+};
 use crate::tcp;
 use crate::wire::ResetReason;
 
@@ -17,35 +19,68 @@ pub(super) enum Stage {
     /// yet that it has the keys. ACKs repeat them.
     CapableUnconfirmed { keys_sent: bool },
     /// Join, active: our SYN is out.
-    JoinSynSent { nonce: u32 },
+    JoinSynSent,
     /// Join, passive: the SYN/ACK is out.
-    JoinSynReceived { nonces: Nonces },
+    JoinSynReceived,
     /// Join, active: the third ACK is out and sent again until answered; no
     /// data until then (PRE_ESTABLISHED).
-    JoinPreEstablished { nonces: Nonces, again_at: Instant, tries: u8 },
+    JoinPreEstablished,
     /// Data may flow.
     Established,
 }
 
-/// What both sides of a join drew. Its HMACs follow from them and the keys, and
-/// are computed when they are needed: an established subflow keeps no room for
-/// them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Nonces {
-    pub(super) local: u32,
-    pub(super) remote: u32,
+/// The handshake of a join. Its HMACs follow from the nonces and the keys, and
+/// are computed when they are needed.
+#[derive(Debug, Default)]
+pub(super) struct JoinHandshake {
+    /// Drawn by us, and by the peer.
+    pub(super) local_nonce: u32,
+    pub(super) remote_nonce: u32,
+    /// When the third ACK is sent again, and how often it was.
+    pub(super) again_at: Option<Instant>,
+    pub(super) tries: u8,
+}
+
+/// What few subflows have, or not for long.
+#[derive(Debug)]
+pub(super) struct RareSignals {
+    pub(super) join: JoinHandshake,
+    /// An MP_FAIL waits to leave.
+    pub(super) fail_pending: Option<DataSeqNumber>,
+    /// What an RST would say.
+    pub(super) reset: ResetSignal,
+    /// REMOVE_ADDR named its address: it ends then unless the peer answers
+    /// (§3.4.2).
+    pub(super) removal_at: Option<Instant>,
+}
+
+const NO_SIGNALS: RareSignals = RareSignals {
+    join: JoinHandshake { local_nonce: 0, remote_nonce: 0, again_at: None, tries: 0 },
+    fail_pending: None,
+    reset: ResetSignal::Plain,
+    removal_at: None,
+};
+
+impl Default for RareSignals {
+    fn default() -> Self {
+        NO_SIGNALS
+    }
+}
+
+impl Blank for RareSignals {
+    const BLANK: &'static Self = &NO_SIGNALS;
 }
 
 impl Stage {
     /// Whether the other end has shown that it is the connection's peer. What a
     /// join says before that is a stranger's word (RFC 8684 §3.2).
     pub(super) const fn is_authenticated(self) -> bool {
-        matches!(self, Self::Established | Self::CapableUnconfirmed { .. } | Self::JoinPreEstablished { .. })
+        matches!(self, Self::Established | Self::CapableUnconfirmed { .. } | Self::JoinPreEstablished)
     }
 
     /// Whether it is a join on which neither side can have sent data yet.
     pub(super) const fn is_handshake_of_join(self) -> bool {
-        matches!(self, Self::JoinSynSent { .. } | Self::JoinSynReceived { .. })
+        matches!(self, Self::JoinSynSent | Self::JoinSynReceived)
     }
 }
 
@@ -89,19 +124,13 @@ pub(super) struct Signal {
     pub(super) backup_by_local: bool,
     /// An MP_PRIO waits to leave.
     pub(super) priority_pending: bool,
-    /// An MP_FAIL waits to leave.
-    pub(super) fail_pending: Option<DataSeqNumber>,
-    /// What an RST would say.
-    pub(super) reset: ResetSignal,
+    pub(super) rare: OnDemand<RareSignals>,
     /// It makes no progress: its data went elsewhere.
     pub(super) stale: bool,
     /// The port has no link.
     pub(super) link_down: bool,
     /// A Data ACK came on it: options pass in both directions (§3.7).
     pub(super) data_ack_seen: bool,
-    /// REMOVE_ADDR named its address: it ends then unless the peer answers
-    /// (§3.4.2).
-    pub(super) removal_at: Option<Instant>,
     /// First sequence number of ours: offsets of mappings count from it.
     pub(super) initial_send_sequence: SeqNumber,
 }
@@ -123,7 +152,7 @@ impl Signal {
 #[derive(Debug)]
 pub(super) struct Subflow<P> {
     pub(super) tcp: tcp::Subflow<P, Tag>,
-    pub(super) path: Path,
+    pub(super) path: KeptPath,
     pub(super) signal: Signal,
     pub(super) incoming: Incoming<P>,
     /// Mappings not yet acknowledged by the subflow, in its order.
@@ -137,7 +166,7 @@ impl<P: crate::base::Packet> Subflow<P> {
         let initial_send_sequence = tcp.initial_send_sequence();
         Self {
             tcp,
-            path,
+            path: path.into(),
             signal: Signal {
                 id,
                 stage,
@@ -147,12 +176,10 @@ impl<P: crate::base::Packet> Subflow<P> {
                 backup_by_remote: false,
                 backup_by_local: false,
                 priority_pending: false,
-                fail_pending: None,
-                reset: ResetSignal::Plain,
+                rare: OnDemand::default(),
                 stale: false,
                 link_down: false,
                 data_ack_seen: false,
-                removal_at: None,
                 initial_send_sequence,
             },
             incoming: Incoming::new(),
@@ -202,10 +229,15 @@ impl<P: crate::base::Packet> Subflow<P> {
     }
 
     /// Nothing moves for a while: no memory is kept for it.
-    pub(super) fn rest(&mut self) {
-        self.tcp.rest();
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.tcp.rest(now);
         self.incoming.rest();
         self.sent.rest();
+        let rare = &self.signal.rare;
+        let is_plain = rare.fail_pending.is_none() && rare.reset == ResetSignal::Plain;
+        if self.signal.stage == Stage::Established && is_plain && rare.removal_at.is_none() {
+            self.signal.rare.discard();
+        }
     }
 
     /// FIN after what is queued, once.
@@ -218,7 +250,8 @@ impl<P: crate::base::Packet> Subflow<P> {
 
     /// RST with what `reset` says.
     pub(super) fn abort(&mut self, reset: ResetSignal) {
-        self.signal.reset = reset;
+        self.signal.rare.reset = reset;
+        self.signal.rare.join.again_at = None;
         self.closing = true;
         self.sent.clear();
         // What it brought and was not placed is not trusted any more.

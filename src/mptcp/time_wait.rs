@@ -18,7 +18,7 @@ impl<P: Packet> Connection<P> {
         if !is_over || syn.sequence.before(subflow.tcp.receive_next()) {
             return None;
         }
-        let (after, tuple) = (subflow.tcp.next_push_sequence(), subflow.path.tuple);
+        let (after, tuple) = (subflow.tcp.next_push_sequence(), subflow.path.tuple());
         self.subflows[usize::from(id.0)] = None;
         self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple });
         self.handle_subflow_gone(cx, tcp::CloseReason::Finished);

@@ -2,7 +2,6 @@
 
 use super::connection::{Connection, Mode};
 use super::send::DataFin;
-use super::subflow::{Stage, Subflow};
 use crate::base::{Context, Duration, Instant, Outcome, Packet, SubflowId};
 
 /// Data-level retransmissions back off up to this many doublings.
@@ -19,11 +18,8 @@ impl<P: Packet> Connection<P> {
     /// The earliest deadline of the connection and its subflows.
     pub fn poll_deadline(&self) -> Option<Instant> {
         let subflows = self.all().flat_map(|subflow| {
-            let join = match subflow.signal.stage {
-                Stage::JoinPreEstablished { again_at, .. } => Some(again_at),
-                _ => None,
-            };
-            [subflow.tcp.poll_deadline(), join, subflow.signal.removal_at].into_iter().flatten()
+            let rare = &subflow.signal.rare;
+            [subflow.tcp.poll_deadline(), rare.join.again_at, rare.removal_at].into_iter().flatten()
         });
         let core = &self.core;
         let own = [core.send.deadline, core.signals.deadline(), core.ending.deadline, core.rest_at];
@@ -57,7 +53,7 @@ impl<P: Packet> Connection<P> {
         let moved_at = self.all().map(|subflow| subflow.tcp.moved_at()).max();
         self.core.rest_at = moved_at.map(|at| at + REST).filter(|&at| at > now);
         if self.core.rest_at.is_none() {
-            self.all_mut().for_each(Subflow::rest);
+            self.all_mut().for_each(|subflow| subflow.rest(now));
             self.core.send.rest();
             self.core.receive.rest();
             self.core.events.rest();
@@ -80,7 +76,7 @@ impl<P: Packet> Connection<P> {
     /// The peer removed the address and does not answer on it (RFC 8684 §3.4.2).
     fn end_removed(&mut self, cx: &mut Context<'_>, id: SubflowId) {
         let Some(subflow) = self.subflow(id) else { return };
-        if subflow.signal.removal_at.is_some_and(|at| at <= cx.now) {
+        if subflow.signal.rare.removal_at.is_some_and(|at| at <= cx.now) {
             cx.count(Outcome::MpRemoveSubflow);
             let reset = super::subflow::ResetSignal::Reason(crate::wire::ResetReason::Unspecified);
             self.abort_subflow(cx, id, reset);

@@ -39,6 +39,7 @@ impl<P: Packet> Connection<P> {
     ) -> bool {
         let Some((core, subflow)) = self.split(id) else { return false };
         subflow.tcp.set_receive_window(core.receive.window());
+        let super_segment_bytes = subflow.path.super_segment_bytes as usize;
         let mut writer = OptionWriter {
             core,
             signal: &mut subflow.signal,
@@ -46,7 +47,7 @@ impl<P: Packet> Connection<P> {
             room: 0,
             outcomes: Default::default(),
         };
-        let sent = subflow.tcp.poll_transmit(cx, &mut writer, subflow.path.super_segment_bytes, segment);
+        let sent = subflow.tcp.poll_transmit(cx, &mut writer, super_segment_bytes, segment);
         if sent {
             writer.core.receive.announced();
             for outcome in writer.outcomes {
@@ -61,7 +62,7 @@ impl<P: Packet> Connection<P> {
         let Some(subflow) = self.subflow_mut(subflow) else { return };
         if mtu < subflow.path.mtu {
             subflow.path.mtu = mtu;
-            let mss = subflow.path.mss_bytes();
+            let mss = subflow.path.path().mss_bytes();
             subflow.tcp.handle_path_mss(mss);
         }
     }

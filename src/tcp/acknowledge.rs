@@ -61,11 +61,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
     /// `SND.WND`, from the newest segment only.
     fn update_window(&mut self, segment: &Tcp, start: i64, acknowledged: u64, window: u32) {
-        let from = (start.max(0) as u64, acknowledged);
+        let from = (start.max(0) as u32, acknowledged as u32);
         let (last_start, last_acknowledged) = self.send.window_from;
         let is_newer = acknowledged > self.send.unacknowledged
-            || from.0 > last_start
-            || (from.0 == last_start && acknowledged >= last_acknowledged);
+            || is_beyond(from.0, last_start)
+            || (from.0 == last_start && !is_beyond(last_acknowledged, from.1));
         if is_newer && !segment.flags.contains(TcpFlags::SYN) {
             self.send.set_window(window, from);
             if acknowledged + u64::from(window) > self.send.next {
@@ -93,9 +93,6 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     fn release(&mut self, acknowledged: u64) -> Released {
-        let payload_end = |offset: u64| offset.min(self.send.queue.end());
-        let bytes = payload_end(acknowledged) - payload_end(self.send.unacknowledged);
-        self.statistics.bytes_acknowledged += bytes;
         self.send.unacknowledged = acknowledged;
         self.send.queue.release(acknowledged);
         self.send.scoreboard.acknowledge(acknowledged)
@@ -149,9 +146,14 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 }
 
+/// Comparison of the lower halves of offsets, as of sequence numbers.
+const fn is_beyond(offset: u32, other: u32) -> bool {
+    offset.wrapping_sub(other) as i32 > 0
+}
+
 impl<P: Packet, T: Copy + PartialEq> SendSide<P, T> {
     /// The peer takes `window_bytes` from its acknowledgement on.
-    pub(super) fn set_window(&mut self, window_bytes: u32, from: (u64, u64)) {
+    pub(super) fn set_window(&mut self, window_bytes: u32, from: (u32, u32)) {
         self.window_bytes = window_bytes;
         self.window_from = from;
         self.max_window_bytes = self.max_window_bytes.max(window_bytes);

@@ -46,7 +46,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         payload: P,
         upper_signal: bool,
     ) -> Reaction {
-        self.statistics.segments_received += 1;
+        self.counts.segments_received += 1;
         match self.state {
             State::Closed => return Reaction::default(),
             State::SynSent => return self.handle_in_syn_sent(cx, segment),

@@ -1,6 +1,6 @@
 //! The rate limit of answers to segments that a stranger may have sent.
 
-use crate::base::{Duration, Instant};
+use crate::base::{Blank, Duration, Instant};
 
 /// Challenge ACKs in one interval at most (RFC 5961 §7).
 const LIMIT: u32 = 10;
@@ -12,7 +12,16 @@ pub(super) struct ChallengeLimit {
     sent: u32,
 }
 
+impl Blank for ChallengeLimit {
+    const BLANK: &'static Self = &Self { interval_end: Instant::ZERO, sent: 0 };
+}
+
 impl ChallengeLimit {
+    /// Whether the last interval is over.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        now >= self.interval_end
+    }
+
     /// Takes one of this interval's challenges; `false`: there is none left.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         if now >= self.interval_end {

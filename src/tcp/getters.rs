@@ -105,7 +105,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     /// Retransmission timeouts since the last progress: the path looks dead.
-    pub const fn consecutive_timeouts(&self) -> u32 {
+    pub fn consecutive_timeouts(&self) -> u32 {
         self.recovery.timeouts
     }
 
@@ -121,8 +121,18 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     /// Counts since the start.
-    pub const fn statistics(&self) -> &Statistics {
-        &self.statistics
+    pub fn statistics(&self) -> Statistics {
+        // The SYN takes the first number, a FIN that was reached the last.
+        let finished = self.receive.finish.is_some_and(|finish| finish.get() < self.receive.next);
+        Statistics {
+            bytes_sent: self.counts.bytes_sent,
+            bytes_received: self.receive.next.saturating_sub(1 + u64::from(finished)),
+            bytes_acknowledged: self.send.unacknowledged.min(self.send.queue.end()).saturating_sub(1),
+            segments_sent: self.counts.segments_sent,
+            segments_received: self.counts.segments_received,
+            retransmissions: u64::from(self.counts.retransmissions),
+            timeouts: u64::from(self.counts.timeouts),
+        }
     }
 
     /// Payload and options of a segment at most: 48 at least.

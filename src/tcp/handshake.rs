@@ -84,8 +84,8 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// Our SYN is acknowledged by `segment`.
     pub(super) fn establish(&mut self, now: Instant, segment: &Tcp) {
         let syn_was_lost = self.recovery.timeouts > 0;
-        if let Some(sent) = self.send.syn_sent.take() {
-            self.rtt.measure(now.since(sent), 1, &self.config);
+        if self.send.syn_left_once {
+            self.rtt.measure(now.since(self.send.last_sent), 1, &self.config);
         } else if syn_was_lost {
             self.rtt.after_lost_syn();
         }
@@ -93,9 +93,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.send.next = self.send.next.max(1);
         if !segment.flags.contains(TcpFlags::SYN) {
             let window = u32::from(segment.window) << self.agreed.send_scale;
-            self.send.set_window(window, (self.receive.next, 1));
+            self.send.set_window(window, (self.receive.next as u32, 1));
         }
-        self.recovery.timeouts = 0;
+        if syn_was_lost {
+            self.recovery.timeouts = 0;
+        }
         self.timers.retransmit = None;
         self.duties.syn = false;
         // RFC 5681 §3.1: after a lost SYN one segment.

@@ -30,13 +30,12 @@ pub(super) struct Inserted {
     pub(super) dropped: u64,
 }
 
-/// Pieces sorted by offset, disjoint, at most `limit`: a stranger who sends
+/// Pieces sorted by offset, disjoint, at most as many as `insert` allows: a stranger who sends
 /// segments of one byte does not hold the packet pool. It takes no memory before
 /// the first segment out of order.
 #[derive(Debug)]
 pub(super) struct Reassembly<P> {
     pieces: Option<Box<Pieces<P>>>,
-    limit: u16,
 }
 
 #[derive(Debug)]
@@ -52,8 +51,8 @@ impl<P> Default for Pieces<P> {
 }
 
 impl<P: Packet> Reassembly<P> {
-    pub(super) const fn new(limit: u16) -> Self {
-        Self { pieces: None, limit }
+    pub(super) const fn new() -> Self {
+        Self { pieces: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -82,8 +81,7 @@ impl<P: Packet> Reassembly<P> {
     }
 
     /// Keeps what of `payload` is not there yet; what came first stays.
-    pub(super) fn insert(&mut self, start: u64, payload: &P) -> Inserted {
-        let limit = usize::from(self.limit);
+    pub(super) fn insert(&mut self, start: u64, payload: &P, limit: usize) -> Inserted {
         self.pieces.get_or_insert_default().insert(start, payload, limit)
     }
 

@@ -4,7 +4,7 @@
 
 use super::scoreboard::DUPLICATE_THRESHOLD;
 use super::subflow::Subflow;
-use crate::base::{Context, Instant, Outcome, Packet};
+use crate::base::{Blank, Context, Instant, Outcome, Packet};
 use crate::congestion::{Congestion, CongestionEvent, Controller};
 
 /// What an acknowledgement said that was not known.
@@ -47,6 +47,19 @@ pub(super) struct Recovery {
     undo: Option<Box<Undo>>,
 }
 
+impl Blank for Recovery {
+    const BLANK: &'static Self = &Self {
+        phase: Phase::Open,
+        recover: 0,
+        duplicates: 0,
+        departed_bytes: 0,
+        forced: false,
+        rescued: false,
+        timeouts: 0,
+        undo: None,
+    };
+}
+
 /// What a timeout did, in case it was spurious.
 #[derive(Clone, Copy, Debug)]
 struct Undo {
@@ -87,6 +100,12 @@ impl Recovery {
         self.rescued = true;
     }
 
+    /// Whether nothing of it matters after a rest. Without SACK, `recover` does:
+    /// duplicate ACKs of what an earlier recovery sent say nothing.
+    pub(super) fn is_over(&self, sack: bool) -> bool {
+        self.phase == Phase::Open && self.timeouts == 0 && (sack || self.recover == 0)
+    }
+
     fn leave(&mut self) {
         self.phase = Phase::Open;
         self.duplicates = 0;
@@ -100,7 +119,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// Looks at what an acknowledgement says; returns whether the congestion
     /// window may grow by it.
     pub(super) fn detect_loss(&mut self, cx: &mut Context<'_>, news: &News) -> bool {
-        if news.advanced > 0 {
+        if news.advanced > 0 && self.recovery.timeouts > 0 {
             self.recovery.timeouts = 0;
         }
         let was_fast = self.recovery.is_fast();
@@ -119,7 +138,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     fn news_while_open(&mut self, cx: &mut Context<'_>, news: &News) {
-        if news.advanced > 0 {
+        if news.advanced > 0 && self.recovery.duplicates > 0 {
             self.recovery.duplicates = 0;
             self.recovery.departed_bytes = 0;
         }

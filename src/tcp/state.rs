@@ -85,6 +85,16 @@ pub struct Reaction {
     pub reset: bool,
 }
 
+/// What is counted for [`Statistics`]; the rest follows from the offsets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) bytes_sent: u64,
+    pub(super) segments_sent: u64,
+    pub(super) segments_received: u64,
+    pub(super) retransmissions: u32,
+    pub(super) timeouts: u32,
+}
+
 /// Counts of one subflow since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {

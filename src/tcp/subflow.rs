@@ -11,12 +11,13 @@ use super::sack_report::SackReport;
 use super::scoreboard::Scoreboard;
 use super::segment::Received;
 use super::send_queue::SendQueue;
-use super::state::{CloseReason, State, Statistics};
+use super::state::{CloseReason, Counts, State};
 use super::timers::Timers;
 use super::timestamps::TimestampClock;
 use crate::base::{Duration, Instant, OnDemand, Packet, Queue, SeqNumber};
 use crate::congestion::Congestion;
 use crate::wire::{Tcp, Timestamps};
+use std::num::NonZeroU64;
 use std::rc::Rc;
 
 /// What a peer that announces no MSS takes (RFC 9293 §3.7.1).
@@ -44,11 +45,11 @@ pub struct Subflow<P, T> {
     pub(super) clock: TimestampClock,
     pub(super) rtt: RttEstimator,
     pub(super) congestion: Congestion,
-    pub(super) recovery: Recovery,
+    pub(super) recovery: OnDemand<Recovery>,
     pub(super) timers: Timers,
     pub(super) duties: Duties,
-    pub(super) challenges: ChallengeLimit,
-    pub(super) statistics: Statistics,
+    pub(super) challenges: OnDemand<ChallengeLimit>,
+    pub(super) counts: Counts,
 }
 
 /// What both SYNs agreed on.
@@ -74,8 +75,9 @@ pub(super) struct SendSide<P, T> {
     pub(super) next: u64,
     /// `SND.WND`, in bytes from `unacknowledged` on.
     pub(super) window_bytes: u32,
-    /// `SND.WL1`, `SND.WL2`: the segment that `window_bytes` is from.
-    pub(super) window_from: (u64, u64),
+    /// `SND.WL1`, `SND.WL2`: the segment that `window_bytes` is from, by the lower
+    /// half of its offsets.
+    pub(super) window_from: (u32, u32),
     /// `MAX.SND.WND` (RFC 5961 §5.2).
     pub(super) max_window_bytes: u32,
     /// The window of the last acceptable segment, whatever its order.
@@ -91,8 +93,8 @@ pub(super) struct SendSide<P, T> {
     /// is planned with them.
     pub(super) option_bytes: u8,
     pub(super) last_sent: Instant,
-    /// When the SYN left, if only one did.
-    pub(super) syn_sent: Option<Instant>,
+    /// The SYN left, and only once: that was `last_sent`, until it is answered.
+    pub(super) syn_left_once: bool,
     /// What was sent below this offset was held back by the congestion window.
     pub(super) limited_to: u64,
 }
@@ -112,7 +114,7 @@ pub(super) struct ReceiveSide<P> {
     /// What was acknowledged last (`Last.ACK.sent`, RFC 7323).
     pub(super) acknowledged: u64,
     /// Offset of the peer's FIN, once one came.
-    pub(super) finish: Option<u64>,
+    pub(super) finish: Option<NonZeroU64>,
     pub(super) reassembly: Reassembly<P>,
     pub(super) report: OnDemand<SackReport>,
     pub(super) ready: Queue<Received<P>>,
@@ -179,7 +181,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             active: true,
             agreed,
             send: SendSide::new(initial, mss, now),
-            receive: ReceiveSide::new(&config, now),
+            receive: ReceiveSide::new(now),
             clock: TimestampClock::new(initial),
             rtt: RttEstimator::new(&config),
             congestion: Congestion::new(
@@ -187,11 +189,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
                 usize::from(mss),
                 usize::from(config.initial_window_segments),
             ),
-            recovery: Recovery::default(),
+            recovery: OnDemand::default(),
             timers: Timers::default(),
             duties: Duties { syn: true, ..Duties::default() },
-            challenges: ChallengeLimit::default(),
-            statistics: Statistics::default(),
+            challenges: OnDemand::default(),
+            counts: Counts::default(),
             config,
         }
     }
@@ -233,7 +235,7 @@ impl<P: Packet, T: Copy + PartialEq> SendSide<P, T> {
             peer_mss: DEFAULT_MSS,
             option_bytes: 0,
             last_sent: now,
-            syn_sent: None,
+            syn_left_once: false,
             limited_to: 0,
         }
     }
@@ -276,7 +278,7 @@ impl<P: Packet, T: Copy + PartialEq> SendSide<P, T> {
 }
 
 impl<P: Packet> ReceiveSide<P> {
-    fn new(config: &Config, now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self {
             initial: SeqNumber(0),
             next: 0,
@@ -285,7 +287,7 @@ impl<P: Packet> ReceiveSide<P> {
             announced: 0,
             acknowledged: 0,
             finish: None,
-            reassembly: Reassembly::new(config.reassembly_segments),
+            reassembly: Reassembly::new(),
             report: OnDemand::default(),
             ready: Queue::new(),
             schedule: AcknowledgementSchedule::new(),

@@ -6,6 +6,7 @@ use super::segment::Received;
 use super::subflow::Subflow;
 use crate::base::{Context, Outcome, Packet};
 use crate::wire::TcpFlags;
+use std::num::NonZeroU64;
 
 impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// Takes what is new and fits the window, in order or not.
@@ -48,7 +49,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
     /// Nothing is taken beyond the window or behind a FIN.
     fn trim_back(&mut self, cx: &mut Context<'_>, arrival: &mut Arrival<'_, P>) {
-        let edge = self.receive.edge.min(self.receive.finish.unwrap_or(u64::MAX)) as i64;
+        let edge = self.receive.edge.min(self.receive.finish.map_or(u64::MAX, NonZeroU64::get)) as i64;
         let end = arrival.start + arrival.payload.len() as i64;
         if end > edge {
             cx.count(Outcome::TcpBeyondWindow);
@@ -78,13 +79,13 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     fn make_ready(&mut self, payload: P) {
         let sequence = self.receive.sequence(self.receive.next);
         self.receive.next += payload.len() as u64;
-        self.statistics.bytes_received += payload.len() as u64;
         self.receive.ready.push_back(Received { sequence, payload });
     }
 
     /// `payload` leaves a gap before it.
     fn hold(&mut self, cx: &mut Context<'_>, start: u64, payload: &P) {
-        let inserted = self.receive.reassembly.insert(start, payload);
+        let inserted =
+            self.receive.reassembly.insert(start, payload, usize::from(self.config.reassembly_segments));
         if inserted.new_bytes > 0 {
             cx.count(Outcome::TcpOutOfOrder);
         } else if inserted.dropped == 0 {
@@ -123,7 +124,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             self.restart_time_wait(cx.now, arrival);
             self.remember_finish(arrival);
         }
-        if self.state.may_receive() && self.receive.finish == Some(self.receive.next) {
+        if self.state.may_receive() && self.receive.finish.map(NonZeroU64::get) == Some(self.receive.next) {
             self.finish_receiving(cx);
             arrival.reaction.finished = true;
         }
@@ -136,7 +137,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         let edge = self.receive.edge.max(self.receive.next);
         let fits = arrival.end >= furthest as i64 && arrival.end <= edge as i64;
         if fits && !arrival.syn_is_known && self.state.may_receive() && self.receive.finish.is_none() {
-            self.receive.finish = Some(arrival.end as u64);
+            self.receive.finish = NonZeroU64::new(arrival.end as u64);
         }
     }
 }

@@ -19,9 +19,8 @@ pub(super) struct Timers {
     persist_back_off: u8,
     /// Probes that nothing answered.
     unanswered: u16,
-    /// Keepalive probes that nothing answered, and when the last one left.
+    /// Keepalive probes that nothing answered.
     keepalive_probes: u8,
-    keepalive_last: Instant,
 }
 
 impl Timers {
@@ -88,7 +87,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             return;
         }
         cx.count(Outcome::TcpTimeout);
-        self.statistics.timeouts += 1;
+        self.counts.timeouts += 1;
         if syn {
             self.duties.syn = true;
         } else {
@@ -118,7 +117,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             self.timers.retransmit = None;
         } else if news.advanced > 0 {
             self.timers.retransmit = Some(now + self.retransmission_timeout());
-        } else if self.send.window_bytes == 0 {
+        } else if self.send.window_bytes == 0 && self.recovery.timeouts > 0 {
             self.recovery.timeouts = 0;
         }
     }
@@ -158,10 +157,8 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         if !idle || !matches!(self.state, State::Established | State::CloseWait) {
             return None;
         }
-        Some(match self.timers.keepalive_probes {
-            0 => self.receive.last_heard + keepalive.idle,
-            _ => self.timers.keepalive_last + keepalive.interval,
-        })
+        let probes = u64::from(self.timers.keepalive_probes);
+        Some(self.receive.last_heard + keepalive.idle + keepalive.interval * probes)
     }
 
     fn keepalive_timer_expired(&mut self, cx: &mut Context<'_>) {
@@ -171,7 +168,6 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             return;
         }
         self.timers.keepalive_probes += 1;
-        self.timers.keepalive_last = cx.now;
         self.duties.probe = Some(Probe::Keepalive);
     }
 }

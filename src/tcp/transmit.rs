@@ -35,8 +35,8 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
                 }
             };
         if leaves {
-            self.statistics.segments_sent += segment.segments() as u64;
-            self.statistics.bytes_sent += segment.payload_bytes as u64;
+            self.counts.segments_sent += segment.segments() as u64;
+            self.counts.bytes_sent += segment.payload_bytes as u64;
         }
         leaves
     }

@@ -67,10 +67,10 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.send.next = self.send.next.max(1);
         self.send.last_sent = cx.now;
         // Karn: only one that left once measures a round trip.
-        self.send.syn_sent = (!again).then_some(cx.now);
+        self.send.syn_left_once = !again;
         if again {
             cx.count(Outcome::TcpSynRetransmit);
-            self.statistics.retransmissions += 1;
+            self.counts.retransmissions += 1;
         }
         self.arm_retransmission_timer(cx.now);
     }

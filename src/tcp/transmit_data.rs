@@ -111,7 +111,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
         self.recovery.retransmitted();
         let segments = segment.segments() as u64;
-        self.statistics.retransmissions += segments;
+        self.counts.retransmissions = self.counts.retransmissions.saturating_add(segments as u32);
         cx.counters.add(Outcome::TcpRetransmit, segments);
         if self.recovery.is_fast() {
             cx.counters.add(Outcome::TcpFastRetransmit, segments);

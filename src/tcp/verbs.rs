@@ -50,7 +50,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     /// Nothing moved for a while: gives back what memory nothing lies in.
-    pub fn rest(&mut self) {
+    pub fn rest(&mut self, now: Instant) {
         self.send.queue.rest();
         if self.send.scoreboard.is_empty() {
             self.send.scoreboard.discard();
@@ -59,6 +59,12 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.receive.reassembly.rest();
         if !self.receive.report.is_waiting() {
             self.receive.report.discard();
+        }
+        if self.send.scoreboard.is_empty() && self.recovery.is_over(self.agreed.sack) {
+            self.recovery.discard();
+        }
+        if self.challenges.is_over(now) {
+            self.challenges.discard();
         }
     }
 
