@@ -35,9 +35,11 @@ pub struct Cubic {
 enum Growth {
     /// The first slow start, which looks at delays.
     First(HyStart),
-    /// From the first loss on: the current congestion avoidance stage, if one
-    /// has begun.
-    Curve(Option<Epoch>),
+    /// Slow start after that.
+    SlowStart,
+    /// A stage of congestion avoidance, as [`Epoch`] has it. Its fields lie here
+    /// one by one, so that they and the variant fit half a cache line.
+    Curve { start: Instant, k_us: u64, estimate: u64, remainder: u32 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +49,9 @@ struct Epoch {
     k_us: u64,
     /// `W_est`: Reno's window over the same losses, as a fixed-point number.
     estimate: u64,
-    /// What is left of the last increase, in byte times window bytes.
-    remainder: u64,
+    /// What is left of the last increase, in byte times window bytes: less than
+    /// the window.
+    remainder: u32,
 }
 
 impl Cubic {
@@ -66,12 +69,12 @@ impl Cubic {
     fn slow_start(&mut self, ack: &Acknowledged) -> usize {
         let advice = match &mut self.growth {
             Growth::First(hystart) => hystart.advise(ack),
-            Growth::Curve(_) => Advice::Grow(ack.delivered_bytes),
+            _ => Advice::Grow(ack.delivered_bytes),
         };
         match advice {
             Advice::Grow(bytes) => self.window.slow_start(bytes),
             Advice::Leave => {
-                self.growth = Growth::Curve(None);
+                self.growth = Growth::SlowStart;
                 self.window.leave_slow_start();
                 ack.delivered_bytes
             }
@@ -111,7 +114,7 @@ impl Cubic {
 
     fn avoid_congestion(&mut self, ack: &Acknowledged, delivered_bytes: usize) {
         let mut epoch = match self.growth {
-            Growth::Curve(Some(epoch)) => epoch,
+            Growth::Curve { start, k_us, estimate, remainder } => Epoch { start, k_us, estimate, remainder },
             _ => self.start_epoch(ack.now),
         };
         self.grow_estimate(&mut epoch, delivered_bytes);
@@ -125,7 +128,8 @@ impl Cubic {
             let curve = self.curve_bytes(&epoch, elapsed + rtt);
             self.approach(&mut epoch, curve, delivered_bytes);
         }
-        self.growth = Growth::Curve(Some(epoch));
+        let Epoch { start, k_us, estimate, remainder } = epoch;
+        self.growth = Growth::Curve { start, k_us, estimate, remainder };
     }
 
     /// Equation 4, with alpha = 3 * (1 - 0.7) / (1 + 0.7) = 9/17 until the
@@ -143,9 +147,9 @@ impl Cubic {
     fn approach(&mut self, epoch: &mut Epoch, curve_bytes: usize, delivered_bytes: usize) {
         let bytes = self.window.bytes();
         let target = curve_bytes.clamp(bytes, bytes + bytes / 2);
-        epoch.remainder += (target - bytes) as u64 * delivered_bytes as u64;
-        let growth = epoch.remainder / bytes as u64;
-        epoch.remainder %= bytes as u64;
+        let increase = u64::from(epoch.remainder) + (target - bytes) as u64 * delivered_bytes as u64;
+        let growth = increase / bytes as u64;
+        epoch.remainder = (increase % bytes as u64) as u32;
         self.window.grow((growth as usize).min(target - bytes));
     }
 
@@ -155,7 +159,7 @@ impl Cubic {
         let with_convergence = (u64::from(bytes) * 17 / 20) as u32;
         self.max_bytes = if bytes < self.max_bytes { with_convergence } else { bytes };
         self.prior_bytes = bytes;
-        self.growth = Growth::Curve(None);
+        self.growth = Growth::SlowStart;
     }
 }
 
@@ -173,8 +177,8 @@ impl Controller for Cubic {
         self.last_ack = ack.now;
         if !ack.window_limited {
             // §5.8: the curve does not run while the window is not used.
-            if let Growth::Curve(Some(epoch)) = &mut self.growth {
-                epoch.start += since_last;
+            if let Growth::Curve { start, .. } = &mut self.growth {
+                *start += since_last;
             }
             return;
         }
@@ -195,16 +199,16 @@ impl Controller for Cubic {
         }
         // §4.8: after a timeout the curve starts flat where slow start ends.
         self.max_bytes = 0;
-        if let Growth::Curve(epoch) = &mut self.growth {
-            *epoch = None;
+        if let Growth::Curve { .. } = self.growth {
+            self.growth = Growth::SlowStart;
         }
         self.window.collapse(first.then_some(event.in_flight_bytes * 7 / 10));
     }
 
     fn on_idle(&mut self, idle: Duration, timeouts: u32) {
         self.window.decay(timeouts);
-        if let Growth::Curve(Some(epoch)) = &mut self.growth {
-            epoch.start += idle;
+        if let Growth::Curve { start, .. } = &mut self.growth {
+            *start += idle;
         }
         self.last_ack += idle;
     }

@@ -10,11 +10,11 @@ const MAX_RTT_THRESHOLD: Duration = Duration::from_millis(16);
 /// The threshold is this fraction of the last round's minimum.
 const MIN_RTT_DIVISOR: u64 = 8;
 /// Samples before a round's minimum is believed.
-const RTT_SAMPLES: u32 = 8;
+const RTT_SAMPLES: u8 = 8;
 /// Growth of conservative slow start is divided by this.
 const CSS_GROWTH_DIVISOR: usize = 4;
 /// Rounds of conservative slow start.
-const CSS_ROUNDS: u32 = 5;
+const CSS_ROUNDS: u8 = 5;
 
 /// What slow start may do with what was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,26 @@ pub(super) enum Advice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     SlowStart,
-    Conservative { rounds: u32, baseline: Duration },
+    Conservative { rounds: u8, baseline: Nanos },
+}
+
+/// A round-trip time in half the room: up to four seconds, beyond which nothing
+/// is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Nanos(u32);
+
+impl Nanos {
+    const NONE: Self = Self(u32::MAX);
+
+    fn duration(self) -> Duration {
+        Duration::from_nanos(u64::from(self.0))
+    }
+}
+
+impl From<Duration> for Nanos {
+    fn from(rtt: Duration) -> Self {
+        Self(u32::try_from(rtt.as_nanos()).unwrap_or(u32::MAX))
+    }
 }
 
 /// The first slow start. After the first loss only the standard one is used
@@ -38,9 +57,9 @@ pub(super) struct HyStart {
     phase: Phase,
     /// The round ends when everything below this offset is acknowledged.
     round_end: u64,
-    last_round_min: Duration,
-    round_min: Duration,
-    samples: u32,
+    last_round_min: Nanos,
+    round_min: Nanos,
+    samples: u8,
 }
 
 impl HyStart {
@@ -48,8 +67,8 @@ impl HyStart {
         Self {
             phase: Phase::SlowStart,
             round_end: 0,
-            last_round_min: Duration::MAX,
-            round_min: Duration::MAX,
+            last_round_min: Nanos::NONE,
+            round_min: Nanos::NONE,
             samples: 0,
         }
     }
@@ -70,7 +89,7 @@ impl HyStart {
     fn end_round(&mut self, sent_to: u64) -> bool {
         self.round_end = sent_to;
         self.last_round_min = self.round_min;
-        self.round_min = Duration::MAX;
+        self.round_min = Nanos::NONE;
         self.samples = 0;
         let Phase::Conservative { rounds, baseline } = self.phase else { return false };
         if rounds + 1 >= CSS_ROUNDS {
@@ -82,20 +101,20 @@ impl HyStart {
 
     fn sample(&mut self, rtt: Option<Duration>) {
         if let Some(rtt) = rtt {
-            self.round_min = self.round_min.min(rtt);
-            self.samples += 1;
+            self.round_min = self.round_min.min(rtt.into());
+            self.samples = self.samples.saturating_add(1);
         }
     }
 
     fn judge(&mut self) {
-        if self.samples < RTT_SAMPLES || self.last_round_min == Duration::MAX {
+        if self.samples < RTT_SAMPLES || self.last_round_min == Nanos::NONE {
             return;
         }
         match self.phase {
             Phase::SlowStart => {
-                let growth =
-                    (self.last_round_min / MIN_RTT_DIVISOR).clamp(MIN_RTT_THRESHOLD, MAX_RTT_THRESHOLD);
-                if self.round_min >= self.last_round_min + growth {
+                let last = self.last_round_min.duration();
+                let growth = (last / MIN_RTT_DIVISOR).clamp(MIN_RTT_THRESHOLD, MAX_RTT_THRESHOLD);
+                if self.round_min.duration() >= last + growth {
                     self.phase = Phase::Conservative { rounds: 0, baseline: self.round_min };
                 }
             }

@@ -86,6 +86,8 @@ pub(super) struct Core<P> {
     pub(super) writer_waits: bool,
     /// `Established` was told.
     pub(super) established: bool,
+    /// Whose turn it is to transmit.
+    pub(super) transmit_turn: u8,
 }
 
 /// One connection. See the room's page for how data moves.
@@ -93,8 +95,6 @@ pub(super) struct Core<P> {
 pub struct Connection<P> {
     pub(super) subflows: Vec<Option<Subflow<P>>>,
     pub(super) core: Core<P>,
-    /// Whose turn it is to transmit.
-    pub(super) transmit_turn: usize,
 }
 
 impl<P: Packet> Connection<P> {
@@ -154,9 +154,9 @@ impl<P: Packet> Connection<P> {
                 push_wanted: false,
                 writer_waits: false,
                 established: false,
+                transmit_turn: 0,
                 config,
             },
-            transmit_turn: 0,
         }
     }
 

@@ -43,12 +43,14 @@ impl<P: Packet> Connection<P> {
         // the next ACK: count from the oldest byte of ours it may still hold.
         let sequence = sequence - (mapped - unacknowledged) as usize;
         // The infinite mapping acts from what was Data-ACKed last (§3.7).
-        core.announce = announce.then(|| Box::new(Mapping {
-            offset: unacknowledged,
-            subflow_offset: sequence.0.wrapping_sub(subflow.signal.initial_send_sequence.0),
-            length: 0,
-            checksum: core.checksum.then_some(0),
-        }));
+        core.announce = announce.then(|| {
+            Box::new(Mapping {
+                offset: unacknowledged,
+                subflow_offset: sequence.0.wrapping_sub(subflow.signal.initial_send_sequence.0),
+                length: 0,
+                checksum: core.checksum.then_some(0),
+            })
+        });
         core.mode = Mode::Plain(PlainStream { sequence, offset: unacknowledged });
         core.signals.clear();
         core.send.deadline = None;

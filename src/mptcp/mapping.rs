@@ -130,7 +130,7 @@ pub(super) struct Incoming<P> {
     /// Whether the first mapping's checksum was found right.
     verified: bool,
     pending: Queue<tcp::Received<P>>,
-    pending_bytes: usize,
+    pending_bytes: u32,
     /// Sequence number after the last byte appended.
     end: Option<SeqNumber>,
 }
@@ -180,12 +180,12 @@ impl<P: Packet> Incoming<P> {
     /// The first byte that was not brought to the stream; `initial`: the peer's
     /// first data byte has this number.
     pub(super) fn first(&self, initial: SeqNumber) -> SeqNumber {
-        self.end.unwrap_or(initial) - self.pending_bytes
+        self.end.unwrap_or(initial) - self.pending_bytes as usize
     }
 
     /// Appends bytes that the subflow put in order.
     pub(super) fn append(&mut self, received: tcp::Received<P>) {
-        self.pending_bytes += received.payload.len();
+        self.pending_bytes += received.payload.len() as u32;
         self.end = Some(received.sequence + received.payload.len());
         self.pending.push_back(received);
     }
@@ -204,7 +204,11 @@ impl<P: Packet> Incoming<P> {
             self.verified = false;
         }
         let Some(&mapping) = self.mappings.front() else {
-            return if self.pending_bytes > UNMAPPED_BYTES_MAX { Step::Unmapped } else { Step::Wait };
+            return if self.pending_bytes as usize > UNMAPPED_BYTES_MAX {
+                Step::Unmapped
+            } else {
+                Step::Wait
+            };
         };
         if mapping.start.after(sequence) {
             return Step::Unmapped;
@@ -224,7 +228,7 @@ impl<P: Packet> Incoming<P> {
     /// there.
     fn verify(&self, mapping: &ReceivedMapping, first: SeqNumber, expected: u16) -> Option<bool> {
         let data_bytes = usize::from(mapping.data_bytes);
-        if self.pending_bytes < data_bytes {
+        if (self.pending_bytes as usize) < data_bytes {
             return None;
         }
         if first != mapping.start {
@@ -247,7 +251,7 @@ impl<P: Packet> Incoming<P> {
     fn take(&mut self, room: usize, offset: u64) -> Step<P> {
         let Some(front) = self.pending.front_mut() else { return Step::Wait };
         let take = room.min(front.payload.len());
-        self.pending_bytes -= take;
+        self.pending_bytes -= take as u32;
         if take < front.payload.len() {
             front.sequence += take;
             return Step::Data { offset, payload: front.payload.split_front(take) };
@@ -260,7 +264,7 @@ impl<P: Packet> Incoming<P> {
 
     /// Drops so many of the bytes that wait; `false`: there are not so many.
     pub(super) fn skip(&mut self, mut bytes: usize) -> bool {
-        if bytes > self.pending_bytes {
+        if bytes > self.pending_bytes as usize {
             return false;
         }
         while bytes > 0 {

@@ -17,16 +17,16 @@ impl<P: Packet> Connection<P> {
         self.push_data(cx);
         let slots = self.subflows.len();
         for turn in 0..slots {
-            let slot = (self.transmit_turn + turn) % slots;
+            let slot = (usize::from(self.core.transmit_turn) + turn) % slots;
             let id = SubflowId(slot as u8);
             let is_writable = self.subflow(id).is_some_and(|subflow| writable.contains(subflow.path.port));
             if is_writable && self.transmit_from(cx, id, segment) {
-                self.transmit_turn = slot;
+                self.core.transmit_turn = slot as u8;
                 return Some(id);
             }
         }
         // An RST that left may have been the last thing to do.
-        self.transmit_turn = 0;
+        self.core.transmit_turn = 0;
         self.settle(cx);
         None
     }

@@ -118,7 +118,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
         let echo = news.echo.filter(|_| self.agreed.timestamps && released.delivered_bytes > 0)?;
         if let Some(rtt) = self.clock.since(echo, cx.now) {
-            self.rtt.measure_coarse(rtt, segments, &self.config);
+            self.rtt.measure(rtt, segments, &self.config);
         }
         None
     }

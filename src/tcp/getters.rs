@@ -94,11 +94,6 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.rtt.smoothed()
     }
 
-    /// The shortest round-trip time ever measured.
-    pub const fn min_rtt(&self) -> Option<Duration> {
-        self.rtt.min()
-    }
-
     /// The retransmission timeout, with back-off.
     pub fn rto(&self) -> Duration {
         self.retransmission_timeout()

@@ -11,10 +11,9 @@ const UNKNOWN: Duration = Duration::MAX;
 
 #[derive(Debug)]
 pub(super) struct RttEstimator {
-    /// [`UNKNOWN`] before the first measurement, as the minimum.
+    /// [`UNKNOWN`] before the first measurement.
     smoothed: Duration,
     variation: Duration,
-    min: Duration,
     /// The timeout before back-off.
     timeout: Duration,
     back_off: u32,
@@ -23,21 +22,11 @@ pub(super) struct RttEstimator {
 impl RttEstimator {
     /// §2.1: before the first measurement.
     pub(super) fn new(config: &Config) -> Self {
-        Self {
-            smoothed: UNKNOWN,
-            variation: Duration::ZERO,
-            min: UNKNOWN,
-            timeout: config.rto_initial,
-            back_off: 0,
-        }
+        Self { smoothed: UNKNOWN, variation: Duration::ZERO, timeout: config.rto_initial, back_off: 0 }
     }
 
     pub(super) const fn smoothed(&self) -> Option<Duration> {
         known(self.smoothed)
-    }
-
-    pub(super) const fn min(&self) -> Option<Duration> {
-        known(self.min)
     }
 
     /// The timeout with back-off.
@@ -45,15 +34,9 @@ impl RttEstimator {
         self.timeout.backed_off(self.back_off).min(config.rto_max)
     }
 
-    /// A measurement that is exact; `samples` are expected per round trip, and
-    /// each weighs accordingly less (RFC 7323 appendix G).
+    /// A measurement; `samples` are expected per round trip, and each weighs
+    /// accordingly less (RFC 7323 appendix G).
     pub(super) fn measure(&mut self, rtt: Duration, samples: u64, config: &Config) {
-        self.min = self.min.min(rtt);
-        self.measure_coarse(rtt, samples, config);
-    }
-
-    /// A measurement in ticks of the timestamp clock: no minimum is taken from it.
-    pub(super) fn measure_coarse(&mut self, rtt: Duration, samples: u64, config: &Config) {
         let samples = samples.max(1);
         match self.smoothed() {
             // §2.2
@@ -120,7 +103,6 @@ mod tests {
         rtt.measure(ms(160), 1, &config);
         // RTTVAR = 3/4 * 40 + 1/4 * 80 = 50; SRTT = 7/8 * 80 + 1/8 * 160 = 90
         assert_eq!((rtt.smoothed(), rtt.timeout(&config)), (Some(ms(90)), ms(90 + 4 * 50)));
-        assert_eq!(rtt.min(), Some(ms(80)));
     }
 
     #[test]
