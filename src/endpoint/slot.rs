@@ -124,3 +124,16 @@ impl<P> Slot<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::HeapPacket;
+
+    #[test]
+    fn what_the_host_keeps_of_a_connection_is_small() {
+        let sizes = [size_of::<Option<Slot<HeapPacket>>>(), size_of::<Option<Way>>(), size_of::<Owner>()];
+        println!("slot, way, owner: {sizes:?} bytes");
+        assert!(sizes[0] <= 88 && sizes[1] <= 88 && sizes[2] <= 12, "{sizes:?} bytes");
+    }
+}

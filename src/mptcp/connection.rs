@@ -91,6 +91,10 @@ pub(super) struct Core<P> {
 }
 
 /// One connection. See the room's page for how data moves.
+///
+/// What moves lies in queues that are pointers here; a second after the last
+/// segment they are null again. So are signals, join handshakes and whatever
+/// else is over soon.
 #[derive(Debug)]
 pub struct Connection<P> {
     pub(super) subflows: Vec<Option<Subflow<P>>>,

@@ -20,3 +20,4 @@ mod reinject;
 mod reset;
 mod script;
 mod segment;
+mod size;
