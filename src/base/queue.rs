@@ -8,6 +8,7 @@ use std::ops::{Bound, Index, IndexMut, RangeFrom};
 /// what was allocated stays when the last one leaves, so that a busy queue does
 /// not allocate again, until [`rest`](Self::rest) gives it back.
 #[derive(Debug)]
+#[expect(clippy::box_collection, reason = "an idle queue is a pointer, not four words")]
 pub struct Queue<T>(Option<Box<VecDeque<T>>>);
 
 impl<T> Queue<T> {

@@ -122,7 +122,7 @@ impl Side {
 
     /// Hears of its connections, reads, and answers if it is the server.
     fn attend(&mut self, now: Instant) {
-        while let Some(event) = self.act(now, |endpoint, cx| endpoint.poll_event(cx)) {
+        while let Some(event) = self.act(now, Endpoint::poll_event) {
             match event {
                 Event::Accepted { connection, .. } => self.read(now, connection),
                 Event::Connected(_) => self.connected += 1,
@@ -146,14 +146,14 @@ impl Side {
 
     fn turn(&mut self, now: Instant) -> Wire {
         let mut wire = Wire::default();
-        self.act(now, |endpoint, cx| endpoint.handle_timeouts(cx));
+        self.act(now, Endpoint::handle_timeouts);
         self.attend(now);
         self.act(now, |endpoint, cx| endpoint.poll_transmit(cx, &mut wire));
         self.attend(now);
         wire
     }
 
-    fn receive(&mut self, now: Instant, wire: Wire) {
+    fn receive(&mut self, now: Instant, wire: &Wire) {
         for port in [PortIndex(0), PortIndex(1)] {
             let frames = wire.0.iter().filter(|frame| frame.0 == port);
             let burst: Vec<_> =
@@ -279,8 +279,8 @@ impl Pair {
             self.now += LINK;
         }
         let [to_server, to_client] = wires;
-        self.sides[1].receive(self.now, to_server);
-        self.sides[0].receive(self.now, to_client);
+        self.sides[1].receive(self.now, &to_server);
+        self.sides[0].receive(self.now, &to_client);
         moved
     }
 
