@@ -54,6 +54,19 @@ pub(super) struct Keys {
     pub(super) remote: Option<Key>,
 }
 
+/// What the path manager saw when it last looked at all pairs of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PathsManaged {
+    /// The attempts' revision.
+    pub(super) revision: u32,
+    /// Subflows in use.
+    pub(super) subflows: u8,
+}
+
+impl PathsManaged {
+    pub(super) const NEVER: Self = Self { revision: 0, subflows: u8::MAX };
+}
+
 /// Everything that belongs to the connection and not to one subflow.
 #[derive(Debug)]
 pub(super) struct Core<P> {
@@ -68,9 +81,8 @@ pub(super) struct Core<P> {
     pub(super) send: Sender<P>,
     pub(super) receive: Receiver<P>,
     pub(super) addresses: Addresses,
-    /// When the path manager last looked at all pairs: the attempts' revision and
-    /// the number of subflows.
-    pub(super) paths_managed: Option<(u32, usize)>,
+    /// When the path manager last looked at all pairs.
+    pub(super) paths_managed: PathsManaged,
     pub(super) signals: Signals,
     pub(super) ending: Ending,
     pub(super) scheduler: Scheduler,
@@ -92,7 +104,7 @@ pub(super) struct Core<P> {
 
 /// One connection. See the room's page for how data moves.
 ///
-/// What moves lies in queues that are pointers here; a second after the last
+/// What moves lies in queues that are pointers here; ten seconds after the last
 /// segment they are null again. So are signals, join handshakes and whatever
 /// else is over soon.
 #[derive(Debug)]
@@ -148,7 +160,7 @@ impl<P: Packet> Connection<P> {
                 send: Sender::new(initial_data_sequence(key)),
                 receive: Receiver::new(config.receive_buffer_bytes, pieces),
                 addresses: Addresses::new(path.tuple),
-                paths_managed: None,
+                paths_managed: PathsManaged::NEVER,
                 signals: Signals::default(),
                 ending: Ending::default(),
                 scheduler: Scheduler::new(config.scheduler),

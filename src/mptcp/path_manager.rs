@@ -2,7 +2,7 @@
 //! peer's that may be joined, within limits. The active side opens; the passive
 //! side announces (behind a NAT or firewall only this works).
 
-use super::connection::{Connection, Role};
+use super::connection::{Connection, PathsManaged, Role};
 use super::event::Event;
 use crate::base::Packet;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,10 @@ impl<P: Packet> Connection<P> {
         }
         // Nothing has changed since all pairs were looked at.
         let in_use = self.subflows_in_use();
-        if self.core.paths_managed == Some((core.addresses.attempts.revision(), in_use)) {
+        let subflows = in_use as u8;
+        if self.core.paths_managed
+            == (PathsManaged { revision: core.addresses.attempts.revision(), subflows })
+        {
             return;
         }
         let mut room = usize::from(core.config.max_subflows).saturating_sub(in_use);
@@ -48,7 +51,8 @@ impl<P: Packet> Connection<P> {
                 self.core.events.push_back(event);
             }
         }
-        self.core.paths_managed = Some((self.core.addresses.attempts.revision(), in_use));
+        let revision = self.core.addresses.attempts.revision();
+        self.core.paths_managed = PathsManaged { revision, subflows };
     }
 
     /// Whether a subflow runs between these.

@@ -9,7 +9,7 @@ const DATA_BACKOFF_MAX: u32 = 8;
 
 /// How long nothing must have moved before memory is given back: a connection
 /// that is used every now and then does not allocate each time.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(10);
 
 /// How often a DATA_FIN is repeated.
 const DATA_FIN_TRIES: u32 = 8;
