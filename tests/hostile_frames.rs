@@ -31,6 +31,9 @@ const SECONDS: u64 = 3;
 /// Frames between two questions whether the endpoint still answers.
 const BURST: usize = 64;
 
+/// After so long without an answer a question is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// What the server may have taken when it is over, beyond what it had.
 const GROWTH_BYTES: u64 = 24 << 20;
 
@@ -69,7 +72,10 @@ impl Stranger<'_> {
         self.socket.send(&question).unwrap();
         let mut asked = Instant::now();
         wait_for("an answer to ARP", DEADLINE, || {
-            while let Some(frame) = self.socket.receive(Duration::from_millis(20)) {
+            // The downloads' frames never end, and the answer may be lost among them.
+            while asked.elapsed() < AGAIN
+                && let Some(frame) = self.socket.receive(Duration::from_millis(20))
+            {
                 if frame.len() >= 42
                     && frame[12..14] == [8, 6]
                     && frame[20..22] == [0, 2]
@@ -80,7 +86,7 @@ impl Stranger<'_> {
                 self.note(frame);
             }
             // The link's queue may have been full.
-            if asked.elapsed() > Duration::from_millis(200) {
+            if asked.elapsed() >= AGAIN {
                 self.socket.send(&question).unwrap();
                 self.asked_again += 1;
                 asked = Instant::now();

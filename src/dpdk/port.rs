@@ -62,11 +62,11 @@ pub(super) struct Shared {
     pub(super) address: DeviceAddress,
     pub(super) capabilities: Capabilities,
     pub(super) mac: [u8; 6],
-    pub(super) transmit_pool: Pool,
     /// Last seen by the first queue's thread, read by the others.
     pub(super) link: AtomicBool,
-    /// Closes the port; behind the pools, which must outlive it.
+    /// Closes the port, which gives back what its rings hold: before the pools.
     _attached: Attached,
+    pub(super) transmit_pool: Pool,
     _receive_pool: Pool,
 }
 

@@ -103,7 +103,11 @@ impl Memory {
             buffers: (packets + 8).max(64),
             payload_bytes: PACKET_BYTES,
         };
-        Ok(Self(Pool::new(eal, &config)?))
+        let pool = Pool::new(eal, &config)?;
+        // The ports' rings hold what was sent from it until they close, behind
+        // everything here: it stays until the process ends.
+        std::mem::forget(pool.clone());
+        Ok(Self(pool))
     }
 
     fn packet(&self, bytes: &[u8]) -> Result<Mbuf, Failure> {
