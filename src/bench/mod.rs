@@ -13,6 +13,8 @@ mod phases;
 mod round_trips;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 mod wish;
 
 pub use connects::Connects;

@@ -51,7 +51,7 @@ mod waiting;
 mod world;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use self::core::Engine;
 pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};

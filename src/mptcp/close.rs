@@ -174,6 +174,7 @@ impl<P: Packet> Connection<P> {
 
     /// Asks for an ACK that carries the DATA_FIN.
     pub(super) fn signal_data_fin(&mut self) {
+        self.core.send.fin_due = true;
         if let Some(id) = self.signalling_subflow()
             && let Some(subflow) = self.subflow_mut(id)
         {

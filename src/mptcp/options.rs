@@ -195,11 +195,15 @@ impl<P: Packet> OptionWriter<'_, P> {
 
     /// Signals that wait come first; a Data ACK beside them if there is room.
     fn write_established_ack(&mut self, options: &mut OptionBytes) {
+        let before = options.len();
         self.write_waiting(options);
+        let is_crowded = options.len() > before;
         let fin =
             (self.core.send.fin == DataFin::Sent).then(|| self.data_signal(Some(self.fin_mapping()), true));
         let acknowledgement = self.data_signal(None, false);
         let best = fin.filter(|signal| options.len() + signal.encoded_len() <= self.room);
+        // What kept the DATA_FIN out has left now; room that TCP itself needs is waited for.
+        self.core.send.fin_due &= is_crowded && best.is_none();
         let signal = best.unwrap_or(acknowledgement);
         if options.len() + signal.encoded_len() <= self.room {
             signal.emit(options);

@@ -37,6 +37,8 @@ pub(super) struct Sender<P> {
     /// one that is gone: bytes in flight are contiguous only beyond it.
     scattered_below: u64,
     pub(super) fin: DataFin,
+    /// The DATA_FIN waits for an ACK that has room for it.
+    pub(super) fin_due: bool,
     /// When the head of the stream, or the DATA_FIN, is sent again (§3.3.6).
     pub(super) deadline: Option<Instant>,
     /// How often in a row that happened.
@@ -55,6 +57,7 @@ impl<P: Packet> Sender<P> {
             reinject: OnDemand::default(),
             scattered_below: 0,
             fin: DataFin::Open,
+            fin_due: false,
             deadline: None,
             timeouts: 0,
         }

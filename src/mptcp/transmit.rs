@@ -3,6 +3,7 @@
 
 use super::connection::Connection;
 use super::options::OptionWriter;
+use super::send::DataFin;
 use crate::base::{Context, Packet, PortIndex, PortSet, SeqNumber, SubflowId};
 use crate::tcp::OutgoingSegment;
 
@@ -53,8 +54,16 @@ impl<P: Packet> Connection<P> {
             for outcome in writer.outcomes {
                 cx.count(outcome);
             }
+            self.signal_what_is_left();
         }
         sent
+    }
+
+    /// An ACK had no room for the DATA_FIN beside another option: one more follows.
+    fn signal_what_is_left(&mut self) {
+        if self.core.send.fin_due && self.core.send.fin == DataFin::Sent && self.core.is_multipath() {
+            self.signal_data_fin();
+        }
     }
 
     /// A router says that packets of this subflow must be smaller.

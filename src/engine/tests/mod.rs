@@ -3,6 +3,6 @@
 mod bulk;
 mod clients;
 mod connections;
-mod pair;
+pub(crate) mod pair;
 mod raw;
 mod threads;

@@ -21,24 +21,24 @@ const STEP: Duration = Duration::from_micros(100);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Two engines with a wire between each pair of ports.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     pub(super) left: Engine<MemoryDevice>,
     pub(super) right: Engine<MemoryDevice>,
     now: Instant,
 }
 
 /// The left or the right engine's address on a wire.
-pub(super) fn address(side: u8, wire: u8) -> IpAddr {
+pub(crate) fn address(side: u8, wire: u8) -> IpAddr {
     Ipv4Addr::new(10, 0, wire, side).into()
 }
 
 /// Where the right engine's servers listen.
-pub(super) fn server() -> SocketAddr {
+pub(crate) fn server() -> SocketAddr {
     SocketAddr::new(address(2, 0), 80)
 }
 
 /// An endpoint over `devices`, of the left (1) or right (2) side.
-pub(super) fn endpoint_config<D: Device>(side: u8, devices: &[D]) -> EndpointConfig {
+pub(crate) fn endpoint_config<D: Device>(side: u8, devices: &[D]) -> EndpointConfig {
     let port = |(wire, device): (usize, &D)| PortConfig {
         name: format!("wire{wire}"),
         // All wires in memory give the same two addresses.
@@ -74,7 +74,7 @@ pub(super) fn endpoint_config<D: Device>(side: u8, devices: &[D]) -> EndpointCon
 }
 
 /// The two ends of `wires` wires.
-pub(super) fn wires(wires: usize) -> (Vec<MemoryDevice>, Vec<MemoryDevice>) {
+pub(crate) fn wires(wires: usize) -> (Vec<MemoryDevice>, Vec<MemoryDevice>) {
     let config = MemoryConfig { capabilities: Capabilities::plain(1500), queue_frames: 256 };
     (0..wires).map(|_| memory_pair(&config).unwrap()).unzip()
 }
