@@ -49,17 +49,18 @@ fn bulk_neither_copies_nor_allocates() {
     // Queues may still grow to what the links make them hold; but not per packet.
     let frames: u64 =
         report["links"].as_array().unwrap().iter().filter_map(|link| link["frames_sent"].as_u64()).sum();
-    assert!(frames > 5_000, "{report}");
-    assert!(report["allocations"].as_u64().unwrap() * 500 < frames, "{report}");
+    assert!(report["allocations"].as_u64().unwrap() <= 10 + frames / 1_000, "{report}");
     assert!(sink.terminate(DEADLINE).success(), "{}", sink.errors());
 }
 
 #[test]
-fn a_client_copies_and_is_measured_too() {
+fn what_a_client_writes_is_sent_from_where_it_lies() {
     let desk = Desk::new();
     let _sink = sink(&desk, &[]);
     let report = measure(&desk, "source", "bulk", &["--client-api"]);
     assert_over_both_links(&report);
+    assert!(report["bytes"].as_f64() > Some(1e6), "{report}");
+    assert_eq!(report["copied_bytes"], 0, "{report}");
 }
 
 #[test]

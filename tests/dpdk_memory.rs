@@ -7,8 +7,8 @@ mod dpdk_support;
 
 use dpdk_support::{eal, frames::bytes_of};
 use mpdk::base::Packet;
-use mpdk::device::Alter;
-use mpdk::dpdk::{Access, Error, Mbuf, Pool, PoolConfig, PoolKind, ZoneExport};
+use mpdk::device::{Alter, ClientMemory as _};
+use mpdk::dpdk::{Access, ClientMemory, Error, Mbuf, Pool, PoolConfig, PoolKind, ZoneExport};
 use proptest::prelude::*;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
@@ -185,6 +185,39 @@ fn a_packet_outlives_its_pool() {
     let packet = pool.packet(&[b"still here"]).unwrap();
     drop(pool);
     assert_eq!(bytes_of(&packet), b"still here");
+}
+
+#[test]
+fn a_clients_block_is_free_when_nothing_refers_to_it() {
+    const BLOCK: u32 = 16 * 1024;
+    let memory = ClientMemory::new(&eal());
+    let lent = memory.reserve(1 << 20).unwrap();
+    // As in a region: behind other things.
+    let address = lent.address + 3 * 4096;
+    let blocks = memory.blocks(address, BLOCK, 8).unwrap();
+    for block in 0..8 {
+        let packet = blocks.packet(block);
+        assert_eq!(packet.head().as_ptr() as usize, address + (block * BLOCK) as usize);
+        assert_eq!(packet.len(), BLOCK as usize);
+        let window = packet.slice(100, 200);
+        assert!(!blocks.is_free(block));
+        drop(packet);
+        assert!(!blocks.is_free(block), "the window holds it");
+        drop(window);
+        assert!(blocks.is_free(block));
+    }
+    assert!(memory.blocks(&raw const lent as usize, BLOCK, 4).is_none(), "the stack is not DPDK's memory");
+    assert!(memory.reserve(1 << 40).is_none());
+}
+
+#[test]
+fn clients_memory_comes_and_goes() {
+    let memory = ClientMemory::new(&eal());
+    for _ in 0..50 {
+        // 50 times 16 MB do not fit into the memory: it is given back.
+        let lent = memory.reserve(16 << 20).unwrap();
+        drop(memory.blocks(lent.address, 32 * 1024, 512).unwrap());
+    }
 }
 
 #[test]

@@ -162,6 +162,11 @@ impl Region {
         }
     }
 
+    /// Whether it lies in memory that was there before.
+    pub fn is_lent(&self) -> bool {
+        matches!(self.backing, Backing::Lent(_))
+    }
+
     /// The engine's flags.
     pub fn engine(&self) -> &SideFlags {
         self.flags(offset_of!(RegionHeader, engine))
@@ -198,6 +203,11 @@ impl Region {
             Arena::Transmit => self.geometry.transmit_block_bytes,
             Arena::Receive => self.geometry.receive_block_bytes,
         }
+    }
+
+    /// Where an arena lies in this process.
+    pub fn address(&self, arena: Arena) -> usize {
+        self.block_start(arena, BlockRange { block: 0, offset: 0, len: 0 }).as_ptr() as usize
     }
 
     /// Whether `range` lies inside one block of the arena.

@@ -78,20 +78,23 @@ async fn through_client(
         let context = endpoint.connector().await?;
         client::source(&context, source).await
     };
-    let code = tokio::select! {
+    let measured = tokio::select! {
         biased;
         // As shells show it.
-        signal = signals.next() => u8::try_from(128 + signal).unwrap_or(1),
-        result = measure => match result {
-            Ok(runs) => {
-                report::print(&config, options, &runs);
-                0
-            }
-            Err(error) => fail(1, &error),
-        },
+        signal = signals.next() => Err(u8::try_from(128 + signal).unwrap_or(1)),
+        result = measure => result.map_err(|error| fail(1, &error)),
     };
-    endpoint.stop().await;
-    code
+    let counters = endpoint.stop_and_report().await.map(|report| report.counters);
+    let mut runs = match measured {
+        Ok(runs) => runs,
+        Err(code) => return code,
+    };
+    // The engine tells at its end, of all its life.
+    if let (Some(run), Some(counters)) = (runs.last_mut(), counters) {
+        run.counters = counters.non_zero().collect();
+    }
+    report::print(&config, options, &runs);
+    0
 }
 
 /// How it ended.

@@ -3,11 +3,13 @@
 use super::{Endpoint, StartError, ports};
 use crate::base::Counters;
 use crate::control::Config;
+use crate::dpdk::ClientMemory;
 use crate::engine::{EndpointHandle, EngineDied, Opened, Report, StopHandle};
 use mpdk_client::{Context, Listener};
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Why something could not be opened, as text for people.
@@ -30,8 +32,9 @@ pub struct RunningEndpoint {
 pub fn start_endpoint(config: &Config) -> Result<RunningEndpoint, StartError> {
     let for_thread = config.clone();
     let open = move || {
-        let (_, ports) = ports::open(&for_thread)?;
-        Ok(Opened { endpoint: for_thread.endpoint(&ports), ports, resident: None })
+        let (eal, ports) = ports::open(&for_thread)?;
+        let memory = Arc::new(ClientMemory::new(&eal));
+        Ok(Opened { endpoint: for_thread.endpoint(&ports), ports, resident: None, memory: Some(memory) })
     };
     let handle = crate::engine::start(config.engine(), open).map_err(StartError::new)?;
     let attachment = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;
@@ -70,11 +73,24 @@ impl Endpoint for RunningEndpoint {
     }
 
     async fn stop(self) {
+        self.stop_and_report().await;
+    }
+}
+
+impl RunningEndpoint {
+    /// Stops it; what it counted, if it ended in order.
+    pub(super) async fn stop_and_report(self) -> Option<Report> {
         self.stop.stop();
         match self.end.await {
-            Ok(Ok(report)) => tell(&report.counters),
-            Ok(Err(died)) => tracing::error!(%died, "the engine did not end in order"),
-            Err(_) => {}
+            Ok(Ok(report)) => {
+                tell(&report.counters);
+                Some(report)
+            }
+            Ok(Err(died)) => {
+                tracing::error!(%died, "the engine did not end in order");
+                None
+            }
+            Err(_) => None,
         }
     }
 }

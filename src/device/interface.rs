@@ -23,7 +23,7 @@ impl<D> InDevice<D> for HeapPacket {
 /// what there is `room` for, `flush` once.
 pub trait Device {
     /// What a received frame is held by.
-    type Packet: Packet;
+    type Packet: Packet + 'static;
 
     /// The name a person knows the port by.
     fn name(&self) -> &str;
@@ -55,6 +55,13 @@ pub trait Device {
     /// do not count.
     fn take_copied_bytes(&mut self) -> u64 {
         0
+    }
+
+    /// Gives back what sent frames hold, as far as the device is done with them:
+    /// many drivers do that only when they send. `false` if this one cannot be
+    /// asked: another frame has to be sent.
+    fn reclaim(&mut self) -> bool {
+        true
     }
 
     /// How many frames [`transmit`](Self::transmit) takes now.

@@ -10,7 +10,8 @@ use std::ptr::NonNull;
 ///
 /// [`share`](Packet::share) counts a reference in every buffer of the chain,
 /// dropping gives one back; nothing is allocated. The bytes do not change
-/// while anybody holds them, except by [`Alter::flip`].
+/// while anybody holds them, except by [`Alter::flip`] and, in a client's blocks,
+/// by a client that breaks the contract: any byte is a valid byte.
 ///
 /// Not `Send`: giving buffers back is cheap only in the thread that takes them
 /// out. A packet that belongs to another core goes there by
@@ -96,7 +97,7 @@ impl Mbuf {
         if self.is_exclusive() { Ok(HandedOver(self)) } else { Err(self) }
     }
 
-    fn is_exclusive(&self) -> bool {
+    pub(super) fn is_exclusive(&self) -> bool {
         // SAFETY: this holds a reference to the chain.
         unsafe { ffi::mpdk_mbuf_exclusive(self.chain.as_ptr()) }
     }

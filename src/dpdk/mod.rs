@@ -12,6 +12,7 @@
 
 mod address;
 mod arguments;
+mod client_memory;
 mod descriptors;
 mod eal;
 mod error;
@@ -30,6 +31,7 @@ mod zone;
 
 pub use address::{AddressError, DeviceAddress};
 pub use arguments::{EalConfig, LogLevel, MemoryMode};
+pub use client_memory::ClientMemory;
 pub use eal::{Eal, dpdk_version};
 pub use error::{Errno, Error, LogTail};
 pub use mbuf::{HandedOver, Mbuf};

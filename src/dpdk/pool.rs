@@ -128,13 +128,42 @@ impl Pool {
             }
         };
         log::mark();
-        let pool = create(config, zone.as_ref()).map_err(|errno| Error::Memory {
-            what: format!("pool {}", config.name),
-            bytes: config.buffers as usize * usize::from(config.data_room()),
+        let extents = zone.as_ref().map(Zone::extents).transpose();
+        let pool = extents.and_then(|extents| create(config, extents.as_deref())).map_err(|errno| {
+            Error::Memory {
+                what: format!("pool {}", config.name),
+                bytes: config.buffers as usize * usize::from(config.data_room()),
+                errno,
+                log: log::tail(),
+            }
+        })?;
+        Ok(Self(Arc::new(Shared { pool, config: config.clone(), zone, eal: eal.clone() })))
+    }
+
+    /// A pool of `count` buffers of `bytes` each in memory that is there already
+    /// and that nobody else uses. The caller keeps it until the pool is dropped.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(super) fn over(
+        eal: &Eal,
+        name: &str,
+        extents: &[ffi::mpdk_extent],
+        bytes: u16,
+        count: u32,
+    ) -> Result<Self, Error> {
+        // SAFETY: reads a constant.
+        let payload_bytes = bytes - unsafe { ffi::mpdk_headroom() };
+        let config =
+            PoolConfig { name: name.into(), kind: PoolKind::Exported, buffers: count, payload_bytes };
+        log::mark();
+        let pool = create(&config, Some(extents)).map_err(|errno| Error::Memory {
+            what: format!("pool {name}"),
+            bytes: count as usize * usize::from(bytes),
             errno,
             log: log::tail(),
         })?;
-        Ok(Self(Arc::new(Shared { pool, config: config.clone(), zone, eal: eal.clone() })))
+        Ok(Self(Arc::new(Shared { pool, config, zone: None, eal: eal.clone() })))
     }
 
     /// How large it is.
@@ -205,15 +234,18 @@ pub(super) fn piece(bytes: &[u8]) -> ffi::mpdk_piece {
     ffi::mpdk_piece { data: bytes.as_ptr(), len: bytes.len() as u32 }
 }
 
-fn create(config: &PoolConfig, zone: Option<&Zone>) -> Result<NonNull<ffi::rte_mempool>, Errno> {
+/// With the payload in `extents`, or next to the headers.
+fn create(
+    config: &PoolConfig,
+    extents: Option<&[ffi::mpdk_extent]>,
+) -> Result<NonNull<ffi::rte_mempool>, Errno> {
     let name = CString::new(config.name.as_str()).map_err(|_| Errno::new(libc::EINVAL))?;
-    let extents = zone.map(Zone::extents).transpose()?;
     let mut errno = 0;
     let (count, cache, room) = (config.buffers, config.cache(), config.data_room());
     // SAFETY: DPDK runs; the name and the extents live through the calls and
     // are copied; the extents are EAL memory that nobody else uses.
     let pool = unsafe {
-        match &extents {
+        match extents {
             None => ffi::mpdk_pool_ordinary(name.as_ptr(), count, cache, room, &raw mut errno),
             Some(extents) => {
                 let (from, len) = (extents.as_ptr(), extents.len() as u32);

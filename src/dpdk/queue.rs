@@ -152,6 +152,11 @@ impl Device for DpdkDevice {
         std::mem::take(&mut self.copied_bytes)
     }
 
+    fn reclaim(&mut self) -> bool {
+        // SAFETY: the port is started and this thread alone uses the queue.
+        unsafe { ffi::mpdk_transmit_reclaim(self.port.id, self.queue) >= 0 }
+    }
+
     fn room(&self) -> usize {
         self.pending.room()
     }

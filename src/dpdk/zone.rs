@@ -100,18 +100,13 @@ impl Zone {
 
     /// The zone in parts that are contiguous for devices.
     pub(super) fn extents(&self) -> Result<Vec<ffi::mpdk_extent>, Errno> {
-        let mut extents: Vec<ffi::mpdk_extent> = Vec::new();
-        self.for_each_page(|page, _| match extents.last_mut() {
-            Some(last) if last.iova + last.len == page.iova => last.len += page.len,
-            _ => extents.push(ffi::mpdk_extent { address: page.address, iova: page.iova, len: page.len }),
-        })?;
-        Ok(extents)
+        extents_of(self.address, self.len)
     }
 
     /// The zone's files.
     pub(super) fn export(&self, stride_bytes: usize, access: Access) -> Result<ZoneExport, Error> {
         let mut runs: Vec<Run> = Vec::new();
-        self.for_each_page(|page, offset| {
+        for_each_page(self.address, self.len, |page, offset| {
             let len = page.len as usize;
             match runs.last_mut() {
                 Some(last) if last.fd == page.fd && last.fd_offset + last.len as u64 == page.fd_offset => {
@@ -132,20 +127,43 @@ impl Zone {
         }
         Ok(ZoneExport { pieces, address: self.address, len: self.len, stride_bytes, isolated })
     }
+}
 
-    /// Visits the pages in order, each with its offset in the zone.
-    fn for_each_page(&self, mut visit: impl FnMut(&ffi::mpdk_page, usize)) -> Result<(), Errno> {
-        let mut offset = 0;
-        while offset < self.len {
-            let mut page = ffi::mpdk_page::default();
-            let address = (self.address + offset) as *const _;
-            // SAFETY: the address lies in the zone; DPDK only looks it up.
-            Errno::check(unsafe { ffi::mpdk_page_of(address, &raw mut page) })?;
-            visit(&page, offset);
-            offset += page.len as usize;
-        }
-        Ok(())
+/// A part of DPDK's memory in parts that are contiguous for devices.
+///
+/// # Errors
+/// If it is not all DPDK's memory.
+pub(super) fn extents_of(address: usize, len: usize) -> Result<Vec<ffi::mpdk_extent>, Errno> {
+    let mut extents: Vec<ffi::mpdk_extent> = Vec::new();
+    for_each_page(address, len, |page, _| match extents.last_mut() {
+        Some(last) if last.iova + last.len == page.iova => last.len += page.len,
+        _ => extents.push(ffi::mpdk_extent { address: page.address, iova: page.iova, len: page.len }),
+    })?;
+    Ok(extents)
+}
+
+/// Visits what lies on each page, in order, with its distance from `address`.
+fn for_each_page(
+    address: usize,
+    len: usize,
+    mut visit: impl FnMut(&ffi::mpdk_page, usize),
+) -> Result<(), Errno> {
+    let mut offset = 0;
+    while offset < len {
+        let mut page = ffi::mpdk_page::default();
+        let at = address + offset;
+        // SAFETY: DPDK only looks the address up.
+        Errno::check(unsafe { ffi::mpdk_page_of(at as *const _, &raw mut page) })?;
+        // Of the page only what lies in the range.
+        let before = at as u64 - page.address;
+        page.address += before;
+        page.iova += before;
+        page.fd_offset += before;
+        page.len = (page.len - before).min((len - offset) as u64);
+        visit(&page, offset);
+        offset += page.len as usize;
     }
+    Ok(())
 }
 
 impl Drop for Zone {

@@ -32,6 +32,13 @@ impl<P: Packet> Endpoint<P> {
         self.port(port).is_some_and(|port| port.link_up)
     }
 
+    /// Says once more which addresses are ours, on one link.
+    pub fn announce_addresses(&mut self, cx: &mut Context<'_>, port: PortIndex) {
+        if usize::from(port.0) < self.ports.len() {
+            self.announce(cx, usize::from(port.0));
+        }
+    }
+
     /// Tells the link which addresses are ours: switches and neighbours that
     /// knew them elsewhere learn.
     pub(super) fn announce(&mut self, cx: &mut Context<'_>, index: usize) {

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::host::Host;
+use super::loans::Loans;
 use super::poll::PollSet;
 use super::ports::Ports;
 use super::signal::Signal;
@@ -9,20 +10,21 @@ use super::start::Arrival;
 use super::world::World;
 use super::{Report, Resident, Settings, StartError};
 use crate::base::{Counters, Instant, Random};
-use crate::device::Device;
+use crate::device::{ClientMemory, Device};
 use crate::endpoint::EndpointConfig;
 use crate::shm::{ClientSlot, Server};
 use std::sync::Arc;
 
 /// One core's engine: its ports, its endpoint and its clients.
 ///
-/// Fields are dropped in order: clients hear of the end first, and packets go
-/// back before the ports that they came from.
+/// Fields are dropped in order: clients hear of the end first, packets go back
+/// before the ports that they came from, and clients' memory after the ports.
 #[derive(Debug)]
 pub struct Engine<D: Device> {
     pub(super) server: Server,
     pub(super) host: Host<D::Packet>,
     pub(super) ports: Ports<D>,
+    pub(super) loans: Loans<D::Packet>,
     pub(super) settings: Settings,
     pub(super) signal: Arc<Signal<Arrival>>,
     pub(super) poll_set: PollSet,
@@ -67,6 +69,7 @@ impl<D: Device> Engine<D> {
             server: Server::new(settings.clients),
             host: Host::new(endpoint, world)?,
             ports: Ports::new(ports, &settings),
+            loans: Loans::new(None),
             signal: Signal::new().map_err(StartError::System)?,
             poll_set: PollSet::default(),
             settings,
@@ -78,11 +81,22 @@ impl<D: Device> Engine<D> {
         self.host.resident = Some(resident);
     }
 
+    /// Regions of clients that come from now on may lie in the devices' memory.
+    pub fn lend(&mut self, memory: Arc<dyn ClientMemory<D::Packet>>) {
+        self.loans = Loans::new(Some(memory));
+    }
+
     /// Serves one more client. A slot that is one too many is dropped, by which
     /// the client hears that it has no engine.
     pub fn add_client(&mut self, slot: ClientSlot) {
+        let blocks = self.loans.lend(&slot);
         match self.server.add(slot) {
-            Ok(client) => tracing::debug!(client = client.0, "a client is attached"),
+            Ok(client) => {
+                tracing::debug!(client = client.0, in_place = blocks.is_some(), "a client is attached");
+                if let Some(blocks) = blocks {
+                    self.loans.insert(client, blocks);
+                }
+            }
             Err(_) => tracing::warn!(limit = self.settings.clients, "a client is refused: too many"),
         }
     }
@@ -90,23 +104,28 @@ impl<D: Device> Engine<D> {
     /// One turn of the loop: everything that is there to do at `now`, in
     /// bounded portions. Returns whether there was anything.
     pub fn turn(&mut self, now: Instant) -> bool {
-        let Self { server, host, ports, settings, .. } = self;
+        let Self { server, host, ports, loans, settings, .. } = self;
         host.world.now = now;
         if ports.check_links(&mut host.endpoint, &mut host.world.cx(), settings.link_interval) {
             // While the loop never sleeps, dead clients are noticed here.
             server.cancel_sleep();
         }
         let mut work = ports.receive(&mut host.endpoint, &mut host.world.cx());
-        work += host.take_requests(server);
-        host.remove_gone(server);
+        work += host.take_requests(server, loans);
+        host.remove_gone(server, loans);
         host.endpoint.handle_timeouts(&mut host.world.cx());
         work += host.take_events(server);
         work += usize::from(host.turn_resident());
         work += host.deliver(server);
         host.endpoint.poll_transmit(&mut host.world.cx(), ports);
         work += ports.flush(&mut host.world.counters);
-        server
+        let blocks_wait = server
             .flush(|client, violation| tracing::warn!(client = client.0, %violation, "a client is detached"));
+        if blocks_wait {
+            work += usize::from(loans.reclaim.turn(&mut host.world.cx(), &mut host.endpoint, ports));
+        } else {
+            loans.reclaim.rest();
+        }
         work > 0
     }
 

@@ -22,7 +22,7 @@ enum Progress {
     Held,
 }
 
-impl<D: Packet> Host<D> {
+impl<D: Packet + 'static> Host<D> {
     /// Copies what was received to the clients. Returns how many connections
     /// were served.
     pub(super) fn deliver(&mut self, server: &mut Server) -> usize {

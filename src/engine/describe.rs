@@ -5,7 +5,7 @@ use crate::base::{ConnectionId, Packet};
 use crate::endpoint::{SubflowInfo, SubflowState};
 use crate::shm;
 
-impl<D: Packet> Host<D> {
+impl<D: Packet + 'static> Host<D> {
     /// One connection and its subflows; `None` if nothing is left of it but
     /// unread data.
     pub(super) fn describe(&self, id: ConnectionId) -> Option<shm::ConnectionInfo> {

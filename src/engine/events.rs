@@ -9,7 +9,7 @@ use crate::shm::{Reason, Server};
 /// Events before the rest of the turn.
 const EVENTS_PER_TURN: usize = 1_024;
 
-impl<D: Packet> Host<D> {
+impl<D: Packet + 'static> Host<D> {
     /// Takes in what the endpoint has to tell. Returns how much that was.
     pub(super) fn take_events(&mut self, server: &mut Server) -> usize {
         let mut taken = 0;

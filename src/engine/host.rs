@@ -1,6 +1,7 @@
 //! One core's endpoint and what its clients have of it.
 
 use super::connections::{Connections, Stage};
+use super::loans::Loans;
 use super::waiting::Listeners;
 use super::world::World;
 use super::{Bytes, Resident};
@@ -21,7 +22,7 @@ pub(super) struct Host<D> {
     pub(super) resident: Option<Box<dyn Resident<D>>>,
 }
 
-impl<D: Packet> Host<D> {
+impl<D: Packet + 'static> Host<D> {
     /// # Errors
     /// If the configuration contradicts itself.
     pub(super) fn new(config: EndpointConfig, mut world: World) -> Result<Self, ConfigError> {
@@ -40,12 +41,13 @@ impl<D: Packet> Host<D> {
 
     /// Ends whatever belongs to clients that are gone, or that broke the
     /// contract.
-    pub(super) fn remove_gone(&mut self, server: &mut Server) {
+    pub(super) fn remove_gone(&mut self, server: &mut Server, loans: &mut Loans<D>) {
         loop {
             let gone = server.gone().next();
             let Some((client, mut slot)) = gone.and_then(|gone| Some((gone, server.remove(gone)?))) else {
                 return;
             };
+            loans.remove(client, slot.region());
             match slot.next_request() {
                 Ok(_) => self.remove_client(client, Endpoint::release),
                 Err(violation) => {

@@ -38,9 +38,13 @@ mod events;
 mod gauge;
 mod host;
 mod intake;
+mod loans;
 #[allow(unsafe_code)]
 mod poll;
 mod ports;
+mod reclaim;
+#[allow(unsafe_code)]
+mod regions;
 mod requests;
 mod resident;
 mod run;
@@ -58,6 +62,7 @@ pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};
 pub use allocations::{CountingAllocator, allocations};
 pub use bytes::Bytes;
 pub use gauge::Share;
+use reclaim::Reclaim;
 pub use resident::Resident;
 pub use settings::Settings;
 pub use start::{

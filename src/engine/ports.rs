@@ -69,6 +69,16 @@ impl<D: Device> Ports<D> {
         std::mem::take(&mut self.sent)
     }
 
+    /// Asks every port for what it has sent; calls `nudge` for those that give it
+    /// back only when they send.
+    pub(super) fn reclaim(&mut self, mut nudge: impl FnMut(PortIndex)) {
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            if !device.reclaim() {
+                nudge(PortIndex(index as u8));
+            }
+        }
+    }
+
     /// Tells the endpoint which links changed, every `interval`. Returns whether
     /// it was time.
     pub(super) fn check_links(

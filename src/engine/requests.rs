@@ -3,6 +3,7 @@
 use super::Bytes;
 use super::connections::Stage;
 use super::host::Host;
+use super::loans::Loans;
 use crate::base::{ConnectionId, ListenerId, Packet};
 use crate::endpoint::{ConnectError, ListenError};
 use crate::shm::{ClientId, ClientSlot, Reason, Request, Server, Ticket};
@@ -11,15 +12,15 @@ use std::net::SocketAddr;
 /// Requests of one client before it is the next one's turn.
 const REQUESTS_PER_TURN: usize = 256;
 
-impl<D: Packet> Host<D> {
+impl<D: Packet + 'static> Host<D> {
     /// Takes a batch of requests of each client. Returns how many there were.
-    pub(super) fn take_requests(&mut self, server: &mut Server) -> usize {
+    pub(super) fn take_requests(&mut self, server: &mut Server, loans: &Loans<D>) -> usize {
         let mut taken = 0;
         for (client, slot) in server.iter_mut() {
             for _ in 0..REQUESTS_PER_TURN {
                 // A violation shows in `remove_gone`.
                 let Ok(Some(request)) = slot.next_request() else { break };
-                self.apply(client, slot, request);
+                self.apply(client, slot, loans, request);
                 taken += 1;
             }
             while let Some(id) = slot.next_receivable() {
@@ -31,7 +32,7 @@ impl<D: Packet> Host<D> {
         taken
     }
 
-    fn apply(&mut self, client: ClientId, slot: &mut ClientSlot, request: Request) {
+    fn apply(&mut self, client: ClientId, slot: &mut ClientSlot, loans: &Loans<D>, request: Request) {
         match request {
             Request::Listen { ticket, address, backlog, plain_tcp } => {
                 self.listen(client, slot, ticket, address, backlog, plain_tcp);
@@ -40,7 +41,7 @@ impl<D: Packet> Host<D> {
             Request::Connect { ticket, remote, local, plain_tcp } => {
                 self.connect(client, slot, ticket, remote, local, plain_tcp);
             }
-            Request::Send { connection, data } => self.send(client, connection, Bytes::Arena(data)),
+            Request::Send { connection, data } => self.send(client, connection, loans.bytes(client, data)),
             Request::ShutdownWrite { connection } => {
                 if self.connections.of_client(connection, client).is_some() {
                     self.endpoint.close(&mut self.world.cx(), connection);

@@ -67,6 +67,9 @@ impl<D: Device> Engine<D> {
         if let Some(deadline) = self.host.resident.as_ref().and_then(|resident| resident.deadline()) {
             wake = wake.min(deadline);
         }
+        if let Some(deadline) = self.loans.reclaim.deadline() {
+            wake = wake.min(deadline);
+        }
         if self.ports.needs_polling() {
             wake = wake.min(now + self.settings.poll_interval);
         }

@@ -1,13 +1,14 @@
 //! An engine on a thread of its own.
 
 use super::signal::Signal;
-use super::{Engine, Resident, Settings};
+use super::{Engine, Resident, Settings, regions};
 use crate::base::Counters;
-use crate::device::{Device, DeviceStatistics};
+use crate::device::{ClientMemory, Device, DeviceStatistics, LentMemory};
 use crate::endpoint::{ConfigError, EndpointConfig};
-use crate::shm::{Attachment, ClientSlot, Doorbell, Limits, Region, RegionConfig, RegionError};
+use crate::shm::{Attachment, ClientSlot, Doorbell, Geometry, Limits, Region, RegionConfig, RegionError};
 use std::any::Any;
 use std::error::Error;
+use std::fmt::{self, Debug};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -32,6 +33,8 @@ pub struct Opened<D: Device> {
     pub endpoint: EndpointConfig,
     /// A program that runs inside the engine.
     pub resident: Option<Box<dyn Resident<D::Packet>>>,
+    /// Where regions may lie so that the ports read them in place.
+    pub memory: Option<Arc<dyn ClientMemory<D::Packet>>>,
 }
 
 /// Why an engine does not start.
@@ -80,7 +83,17 @@ pub struct Report {
 #[derive(Debug)]
 pub struct EndpointHandle {
     signal: Arc<Signal<Arrival>>,
+    reserve: Reserve,
     thread: Option<JoinHandle<Report>>,
+}
+
+/// Gives memory for a region, where the ports see it.
+struct Reserve(Box<dyn Fn(usize) -> Option<LentMemory> + Send + Sync>);
+
+impl Debug for Reserve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reserve")
+    }
 }
 
 /// Stops an engine, from any thread.
@@ -139,7 +152,7 @@ where
         .spawn(move || run(config, open, &started))
         .map_err(StartError::System)?;
     match starting.recv() {
-        Ok(Ok(signal)) => Ok(EndpointHandle { signal, thread: Some(thread) }),
+        Ok(Ok((signal, reserve))) => Ok(EndpointHandle { signal, reserve, thread: Some(thread) }),
         Ok(Err(error)) => {
             // It is about to return; what it returns is said already.
             drop(thread.join());
@@ -151,7 +164,7 @@ where
     }
 }
 
-type Started = Sender<Result<Arc<Signal<Arrival>>, StartError>>;
+type Started = Sender<Result<(Arc<Signal<Arrival>>, Reserve), StartError>>;
 
 fn run<D, F>(config: EngineConfig, open: F, started: &Started) -> Report
 where
@@ -160,10 +173,10 @@ where
 {
     // A receiver that is gone has nobody to tell.
     match build(config, open) {
-        Ok(engine) => {
+        Ok((engine, reserve)) => {
             // Dropped after the engine, also when that unwinds.
             let guard = EndGuard(Arc::clone(&engine.signal));
-            drop(started.send(Ok(Arc::clone(&guard.0))));
+            drop(started.send(Ok((Arc::clone(&guard.0), reserve))));
             engine.run()
         }
         Err(error) => {
@@ -173,18 +186,21 @@ where
     }
 }
 
-fn build<D, F>(config: EngineConfig, open: F) -> Result<Engine<D>, StartError>
+fn build<D, F>(config: EngineConfig, open: F) -> Result<(Engine<D>, Reserve), StartError>
 where
     D: Device,
     F: FnOnce() -> Result<Opened<D>, Box<dyn Error + Send + Sync>>,
 {
     config.core.map_or(Ok(()), pin)?;
-    let Opened { ports, endpoint, resident } = open().map_err(StartError::Open)?;
+    let Opened { ports, endpoint, resident, memory } = open().map_err(StartError::Open)?;
     let mut engine = Engine::new(config.settings, endpoint, ports)?;
     if let Some(resident) = resident {
         engine.house(resident);
     }
-    Ok(engine)
+    if let Some(memory) = &memory {
+        engine.lend(Arc::clone(memory));
+    }
+    Ok((engine, Reserve(Box::new(move |len| memory.as_ref()?.reserve(len)))))
 }
 
 /// Keeps this thread on one CPU.
@@ -202,15 +218,11 @@ impl EndpointHandle {
     /// # Errors
     /// If a size is not allowed or the system refuses.
     pub fn attach(&self, region: &RegionConfig, limits: Limits) -> Result<Attachment, AttachError> {
-        let system = |action| move |error| RegionError::System { action, error };
-        let region = Region::create(region)?;
-        let len = region.geometry().region_bytes as usize;
-        let file = region.file().map(|file| file.try_clone_to_owned());
-        let file = file.transpose().map_err(system("share the region's file"))?;
-        let file = file.ok_or(RegionError::TooSmall(0))?;
-        let (doorbell, client_end) = Doorbell::pair().map_err(system("create a doorbell"))?;
-        // Another mapping, as another process would have.
-        let attachment = Attachment { region: Region::attach(file, 0, len)?, doorbell: client_end };
+        let region_bytes = Geometry::plan(region)?.region_bytes as usize;
+        let (region, attached) = regions::pair(region, (self.reserve.0)(region_bytes))?;
+        let (doorbell, client_end) =
+            Doorbell::pair().map_err(|error| RegionError::System { action: "create a doorbell", error })?;
+        let attachment = Attachment { region: attached, doorbell: client_end };
         let arrival = Arrival { region, doorbell, limits };
         self.signal.send(arrival).map_err(|_| AttachError::Ended)?;
         Ok(attachment)

@@ -36,7 +36,7 @@ mod tests;
 pub use request::{Limits, Request, Ticket, Violation};
 pub use server::{ClientId, Server};
 pub use slot::ClientSlot;
-pub use transmit::ArenaSlice;
+pub use transmit::{ArenaSlice, BlockHold};
 
-pub use mpdk_client::layout::{Address, ConnectionInfo, Reason, SubflowInfo};
-pub use mpdk_client::{Attachment, Doorbell, Heard, Region, RegionConfig, RegionError};
+pub use mpdk_client::layout::{Address, ConnectionInfo, Geometry, Reason, SubflowInfo};
+pub use mpdk_client::{Arena, Attachment, BlockRange, Doorbell, Heard, Region, RegionConfig, RegionError};

@@ -56,14 +56,19 @@ impl Server {
     }
 
     /// Flushes every client; calls `violated` for those that broke the contract.
-    pub fn flush(&mut self, mut violated: impl FnMut(ClientId, Violation)) {
+    /// Returns whether one [waits for devices](ClientSlot::waits_for_devices).
+    pub fn flush(&mut self, mut violated: impl FnMut(ClientId, Violation)) -> bool {
+        let mut waits = false;
         for (&id, slot) in &mut self.slots {
-            if !slot.is_gone()
-                && let Err(violation) = slot.flush()
-            {
+            if slot.is_gone() {
+                continue;
+            }
+            if let Err(violation) = slot.flush() {
                 violated(id, violation);
             }
+            waits |= slot.waits_for_devices();
         }
+        waits
     }
 
     /// Says to every client that the engine is about to sleep on their

@@ -166,6 +166,19 @@ impl ClientSlot {
         self.listeners.keys().copied()
     }
 
+    /// Devices read the transmit blocks in place: each goes back to the client
+    /// only once `is_read` says that they are done with it. To be said once,
+    /// before the first request is taken.
+    pub fn wait_for_devices(&self, is_read: impl Fn(u32) -> bool + 'static) {
+        self.transmit.wait_for_devices(Box::new(is_read));
+    }
+
+    /// Whether transmit blocks wait until devices are done with them: nothing
+    /// wakes the engine when they are.
+    pub fn waits_for_devices(&self) -> bool {
+        self.transmit.is_waiting()
+    }
+
     /// Ends the burst: what was received and what has happened goes onto the
     /// ring, as far as there is room, and the client is woken if it sleeps.
     ///
@@ -247,7 +260,7 @@ impl ClientSlot {
             !self.is_throttled() && (self.batch.next < self.batch.len || !self.submissions.is_empty()?);
         let room = !self.pending.is_empty() && self.completions.room()? > 0;
         let ended = !self.gone && self.is_closed();
-        Ok(entries || room || ended || self.receive.has_receivable() || self.transmit.has_idle())
+        Ok(entries || room || ended || self.receive.has_receivable() || self.transmit.has_reportable())
     }
 
     fn next_words(&mut self) -> Result<Option<Words>, Violation> {

@@ -33,7 +33,7 @@ pub(super) fn start(config: &Config, role: &Role, news: Sender<News>) -> Result<
     let open = move || {
         let (eal, ports) = ports::open(&config)?;
         let resident = job.resident(&eal, news)?;
-        Ok(Opened { endpoint: config.endpoint(&ports), ports, resident: Some(resident) })
+        Ok(Opened { endpoint: config.endpoint(&ports), ports, resident: Some(resident), memory: None })
     };
     crate::engine::start(engine, open).map_err(StartError::new)
 }

@@ -11,6 +11,13 @@ const DESCRIPTOR_LIMIT: u16 = 16 * 1024;
 /// RFC 791: every link carries packets of 68 bytes.
 const MTU_MINIMUM: u16 = 68;
 
+/// net_virtio gives sent frames back when fewer descriptors are free than a
+/// threshold: this many below all of them, so that it does so with every burst
+/// and payload that clients wait for is not held by a ring's worth of frames.
+const VIRTIO_UNREAD: u16 = 32;
+/// Descriptors of a queue of net_virtio_user, unless `queue_size` says otherwise.
+const VIRTIO_DESCRIPTORS: u16 = 256;
+
 /// A started port.
 pub(super) struct Ready {
     pub(super) capabilities: Capabilities,
@@ -140,15 +147,25 @@ fn set_up_queues(port: &Attached, config: &PortConfig, receive: &Pool) -> Result
     // SAFETY: room for two numbers.
     let adjusted = unsafe { ffi::mpdk_port_adjust_descriptors(id, &raw mut incoming, &raw mut outgoing) };
     port.check("sizing the queues", adjusted)?;
+    let free_threshold = free_threshold(&port.address, outgoing);
     for queue in 0..config.queues {
         // SAFETY: the pool outlives the port, which holds a handle of it.
         let result = unsafe { ffi::mpdk_port_receive_queue(id, queue, incoming, receive.as_ptr()) };
         port.check("setting up a receive queue", result)?;
         // SAFETY: the port is configured with as many queues.
-        let result = unsafe { ffi::mpdk_port_transmit_queue(id, queue, outgoing) };
+        let result = unsafe { ffi::mpdk_port_transmit_queue(id, queue, outgoing, free_threshold) };
         port.check("setting up a transmit queue", result)?;
     }
     Ok(())
+}
+
+/// When the driver gives back what it has sent; 0 leaves that to the driver.
+fn free_threshold(address: &DeviceAddress, descriptors: u16) -> u16 {
+    if !address.is_driver("net_virtio_user") {
+        return 0;
+    }
+    let most = address.argument("queue_size").and_then(|size| size.parse().ok());
+    descriptors.min(most.unwrap_or(VIRTIO_DESCRIPTORS)).saturating_sub(VIRTIO_UNREAD)
 }
 
 /// Which frames the port lets in: also all multicast ones, because IPv6

@@ -81,3 +81,9 @@ mpdk_transmit_burst(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uin
 {
 	return rte_eth_tx_burst(port, queue, frames, count);
 }
+
+int
+mpdk_transmit_reclaim(uint16_t port, uint16_t queue)
+{
+	return rte_eth_tx_done_cleanup(port, queue, 0);
+}

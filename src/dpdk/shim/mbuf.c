@@ -102,6 +102,19 @@ mpdk_frame_new(struct rte_mempool *pool, const struct mpdk_piece *pieces, uint32
 	return frame;
 }
 
+struct rte_mbuf *
+mpdk_mbuf_whole(struct rte_mempool *pool)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+
+	if (mbuf == NULL)
+		return NULL;
+	mbuf->data_off = 0;
+	mbuf->data_len = mbuf->buf_len;
+	mbuf->pkt_len = mbuf->buf_len;
+	return mbuf;
+}
+
 /* Another empty segment behind `last`. */
 static struct rte_mbuf *
 add_segment(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *last)

@@ -182,10 +182,20 @@ mpdk_port_receive_queue(uint16_t port, uint16_t queue, uint16_t descriptors,
 
 /* Without a queue's own configuration it has the port's offloads. */
 int
-mpdk_port_transmit_queue(uint16_t port, uint16_t queue, uint16_t descriptors)
+mpdk_port_transmit_queue(uint16_t port, uint16_t queue, uint16_t descriptors,
+			 uint16_t free_threshold)
 {
-	return rte_eth_tx_queue_setup(port, queue, descriptors,
-				      (unsigned int)rte_eth_dev_socket_id(port), NULL);
+	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(port);
+	struct rte_eth_dev_info info;
+	int result;
+
+	if (free_threshold == 0)
+		return rte_eth_tx_queue_setup(port, queue, descriptors, socket, NULL);
+	result = rte_eth_dev_info_get(port, &info);
+	if (result < 0)
+		return result;
+	info.default_txconf.tx_free_thresh = free_threshold;
+	return rte_eth_tx_queue_setup(port, queue, descriptors, socket, &info.default_txconf);
 }
 
 int

@@ -111,6 +111,8 @@ bool mpdk_mbuf_exclusive(const struct rte_mbuf *mbuf);
 bool mpdk_mbuf_append(struct rte_mbuf *chain, const uint8_t *head, uint32_t head_len,
 		      struct rte_mbuf *last, struct rte_mbuf *tail, const uint8_t *tail_data,
 		      uint32_t tail_len);
+/* A buffer all of whose bytes are the packet's, or NULL. */
+struct rte_mbuf *mpdk_mbuf_whole(struct rte_mempool *pool);
 /* A frame with a copy of `pieces`, over as many segments as it takes. */
 struct rte_mbuf *mpdk_frame_new(struct rte_mempool *pool, const struct mpdk_piece *pieces,
 				uint32_t count);
@@ -192,6 +194,8 @@ uint16_t mpdk_transmit_prepare(uint16_t port, uint16_t queue, struct rte_mbuf **
 			       uint16_t count);
 uint16_t mpdk_transmit_burst(uint16_t port, uint16_t queue, struct rte_mbuf **frames,
 			     uint16_t count);
+/* Frees sent frames that the port has read; -ENOTSUP if the driver cannot be asked. */
+int mpdk_transmit_reclaim(uint16_t port, uint16_t queue);
 
 /* ---- port.c ---- */
 
@@ -246,7 +250,12 @@ int mpdk_port_configure(uint16_t port, const struct mpdk_port_setup *setup);
 int mpdk_port_adjust_descriptors(uint16_t port, uint16_t *receive, uint16_t *transmit);
 int mpdk_port_receive_queue(uint16_t port, uint16_t queue, uint16_t descriptors,
 			    struct rte_mempool *pool);
-int mpdk_port_transmit_queue(uint16_t port, uint16_t queue, uint16_t descriptors);
+/*
+ * `free_threshold`: the driver gives back sent frames when fewer descriptors than
+ * this are free; 0 leaves that to the driver.
+ */
+int mpdk_port_transmit_queue(uint16_t port, uint16_t queue, uint16_t descriptors,
+			     uint16_t free_threshold);
 int mpdk_port_set_mtu(uint16_t port, uint16_t mtu);
 int mpdk_port_mac(uint16_t port, uint8_t mac[6]);
 int mpdk_port_set_mac(uint16_t port, const uint8_t mac[6]);

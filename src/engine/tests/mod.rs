@@ -3,6 +3,8 @@
 mod bulk;
 mod clients;
 mod connections;
+mod lending;
 pub(crate) mod pair;
 mod raw;
 mod threads;
+mod watched;

@@ -1,74 +1,17 @@
 //! Engines on threads of their own: sleeping, waking, stopping, dying.
 
 use super::pair::{endpoint_config, run, server, small_region, wires};
-use crate::base::{Duration, Outcome, ReceiveMeta, TransmitFrame};
-use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, MemoryDevice, Refusal};
+use super::watched::{Watch, Watched};
+use crate::base::{Duration, Outcome};
+use crate::device::MemoryDevice;
 use crate::engine::{EndpointHandle, EngineConfig, Opened, Settings, StartError, start};
 use crate::shm;
 use mpdk_client::{Context, Listener, Stream};
 use std::io::ErrorKind;
-use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration as StdDuration, Instant as StdInstant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-/// A device that counts how often it is looked at, and breaks on demand.
-#[derive(Debug)]
-struct Watched {
-    inner: MemoryDevice,
-    watch: Arc<Watch>,
-}
-
-#[derive(Debug, Default)]
-struct Watch {
-    looks: AtomicU64,
-    breaks: AtomicBool,
-    sleepless: AtomicBool,
-}
-
-impl Device for Watched {
-    type Packet = <MemoryDevice as Device>::Packet;
-
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-    fn mac(&self) -> [u8; 6] {
-        self.inner.mac()
-    }
-    fn capabilities(&self) -> &Capabilities {
-        self.inner.capabilities()
-    }
-    fn link_up(&mut self) -> bool {
-        self.inner.link_up()
-    }
-    fn receive(&mut self, out: &mut Vec<(Self::Packet, ReceiveMeta)>) -> usize {
-        self.watch.looks.fetch_add(1, Ordering::Relaxed);
-        assert!(!self.watch.breaks.load(Ordering::Relaxed), "broken on demand");
-        self.inner.receive(out)
-    }
-    fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
-        self.inner.transmit(frame)
-    }
-    fn room(&self) -> usize {
-        self.inner.room()
-    }
-    fn flush(&mut self) {
-        self.inner.flush();
-    }
-    fn wake_fd(&self) -> Option<RawFd> {
-        self.inner.wake_fd().filter(|_| !self.watch.sleepless.load(Ordering::Relaxed))
-    }
-    fn arm_wake(&mut self) -> bool {
-        self.inner.arm_wake()
-    }
-    fn disarm_wake(&mut self) {
-        self.inner.disarm_wake();
-    }
-    fn statistics(&self) -> DeviceStatistics {
-        self.inner.statistics()
-    }
-}
 
 /// Two engines on two threads.
 struct Running {
@@ -83,7 +26,7 @@ fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, spin: Durati
     let open = move || {
         let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
         let ports: Vec<_> = devices.into_iter().map(watched).collect();
-        Ok(Opened { endpoint: endpoint_config(side, &ports), ports, resident: None })
+        Ok(Opened { endpoint: endpoint_config(side, &ports), ports, resident: None, memory: None })
     };
     start(EngineConfig { settings, core: None }, open).unwrap()
 }
@@ -242,12 +185,12 @@ fn what_cannot_start_says_why() {
     assert_eq!(error.to_string(), "no such card");
     let error = begin(|| {
         let (ports, _) = wires(2);
-        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports, resident: None })
+        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports, resident: None, memory: None })
     });
     assert_eq!(error.to_string(), "1 ports are configured, 2 were opened");
     let error = begin(|| {
         let endpoint = endpoint_config::<MemoryDevice>(1, &[]);
-        Ok(Opened { endpoint, ports: Vec::new(), resident: None })
+        Ok(Opened { endpoint, ports: Vec::new(), resident: None, memory: None })
     });
     assert!(matches!(error, StartError::Endpoint(_)));
     let error = begin(|| panic!("a defect"));

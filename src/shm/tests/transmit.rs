@@ -1,5 +1,7 @@
 use super::*;
 use crate::base::Packet;
+use std::cell::Cell;
+use std::rc::Rc;
 
 fn next_send(slot: &mut ClientSlot) -> (ConnectionId, crate::shm::ArenaSlice) {
     match slot.next_request().unwrap() {
@@ -14,7 +16,7 @@ fn a_slice_is_a_packet_over_the_clients_bytes() {
     client.send(id(0), 3, 64, b"0123456789");
     let (connection, mut data) = next_send(&mut slot);
     assert_eq!(connection, id(0));
-    assert_eq!((data.block(), data.len(), data.head()), (3, 10, &b"0123456789"[..]));
+    assert_eq!((data.range().block, data.len(), data.head()), (3, 10, &b"0123456789"[..]));
 
     let middle = data.slice(2, 5);
     let front = data.split_front(4);
@@ -51,6 +53,26 @@ fn a_block_is_done_when_the_last_reference_goes() {
     slot.flush().unwrap();
     slot.flush().unwrap();
     assert_eq!(client.completions(), [Completion::SendDone { block: 0, end: 5 }]);
+}
+
+#[test]
+fn a_block_that_a_device_may_read_is_not_done() {
+    let (mut slot, mut client) = connected(1);
+    let read = Rc::new(Cell::new(false));
+    let is_read = Rc::clone(&read);
+    slot.wait_for_devices(move |block| block != 3 || is_read.get());
+    client.send(id(0), 3, 0, b"hello");
+    client.send(id(0), 4, 0, b"world");
+    drop(next_send(&mut slot));
+    drop(next_send(&mut slot));
+    slot.flush().unwrap();
+    assert_eq!(client.completions(), [Completion::SendDone { block: 4, end: 5 }]);
+    assert!(slot.waits_for_devices() && slot.prepare_sleep().unwrap(), "there is nothing to do but wait");
+    slot.cancel_sleep();
+    read.set(true);
+    slot.flush().unwrap();
+    assert_eq!(client.completions(), [Completion::SendDone { block: 3, end: 5 }]);
+    assert!(!slot.waits_for_devices());
 }
 
 #[test]
