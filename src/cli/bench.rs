@@ -8,6 +8,7 @@ mod start;
 pub(super) use options::Options;
 
 use super::signals::EndSignals;
+use super::start::tell;
 use super::{EXIT_CONFIGURATION, EXIT_START, Endpoint, start_endpoint};
 use crate::bench::{Measured, News};
 use crate::control::Config;
@@ -45,8 +46,9 @@ pub(super) fn run(options: &Options) -> u8 {
     let end = runtime.block_on(listen(from_engine, signals));
     stop.stop();
     let stopped = handle.wait();
-    if let Err(died) = stopped {
-        return fail(1, &died);
+    match stopped {
+        Ok(report) => tell(&report),
+        Err(died) => return fail(1, &died),
     }
     match end {
         End::Done(runs) => {

@@ -1,10 +1,10 @@
 //! Brings up an endpoint for the verbs.
 
 use super::{Endpoint, StartError, ports};
-use crate::base::Counters;
 use crate::control::Config;
+use crate::device::DeviceStatistics;
 use crate::dpdk::ClientMemory;
-use crate::engine::{EndpointHandle, EngineDied, Opened, Report, StopHandle};
+use crate::engine::{EndpointHandle, EngineDied, Load, Opened, Report, StopHandle};
 use mpdk_client::{Context, Listener};
 use std::error::Error;
 use std::io;
@@ -83,7 +83,7 @@ impl RunningEndpoint {
         self.stop.stop();
         match self.end.await {
             Ok(Ok(report)) => {
-                tell(&report.counters);
+                tell(&report);
                 Some(report)
             }
             Ok(Err(died)) => {
@@ -96,8 +96,18 @@ impl RunningEndpoint {
 }
 
 /// What was counted, for those who look for a reason.
-fn tell(counters: &Counters) {
-    for (outcome, count) in counters.non_zero() {
+pub(super) fn tell(report: &Report) {
+    for (outcome, count) in report.counters.non_zero() {
         tracing::debug!(count, "{}", outcome.name());
     }
+    let Load { turns, busy_turns, busy } = report.load;
+    let frames = |count: fn(&DeviceStatistics) -> u64| report.ports.iter().map(count).sum::<u64>();
+    tracing::debug!(
+        turns,
+        busy_turns,
+        busy_ms = busy.as_nanos() / 1_000_000,
+        received_frames = frames(|port| port.received_frames),
+        transmitted_frames = frames(|port| port.transmitted_frames),
+        "the loop's time"
+    );
 }

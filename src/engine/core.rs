@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::host::Host;
+use super::load::Load;
 use super::loans::Loans;
 use super::poll::PollSet;
 use super::ports::Ports;
@@ -25,6 +26,7 @@ pub struct Engine<D: Device> {
     pub(super) host: Host<D::Packet>,
     pub(super) ports: Ports<D>,
     pub(super) loans: Loans<D::Packet>,
+    pub(super) load: Load,
     pub(super) settings: Settings,
     pub(super) signal: Arc<Signal<Arrival>>,
     pub(super) poll_set: PollSet,
@@ -70,6 +72,7 @@ impl<D: Device> Engine<D> {
             host: Host::new(endpoint, world)?,
             ports: Ports::new(ports, &settings),
             loans: Loans::new(None),
+            load: Load::default(),
             signal: Signal::new().map_err(StartError::System)?,
             poll_set: PollSet::default(),
             settings,
@@ -135,7 +138,7 @@ impl<D: Device> Engine<D> {
         for (outcome, count) in self.ports.refused().non_zero() {
             counters.add(outcome, count);
         }
-        Report { counters, ports: self.ports.statistics() }
+        Report { counters, ports: self.ports.statistics(), load: self.load }
     }
 
     /// How many connections the clients have.

@@ -38,6 +38,7 @@ mod events;
 mod gauge;
 mod host;
 mod intake;
+mod load;
 mod loans;
 #[allow(unsafe_code)]
 mod poll;
@@ -62,6 +63,7 @@ pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};
 pub use allocations::{CountingAllocator, allocations};
 pub use bytes::Bytes;
 pub use gauge::Share;
+pub use load::Load;
 use reclaim::Reclaim;
 pub use resident::Resident;
 pub use settings::Settings;

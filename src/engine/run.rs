@@ -17,16 +17,20 @@ const STOP_INTERVAL: Duration = Duration::from_millis(1);
 impl<D: Device> Engine<D> {
     /// Turns until somebody asks to stop, then ends connections in order.
     pub fn run(mut self) -> Report {
-        let mut idle_since = clock::now();
+        let mut now = clock::now();
+        let mut idle_since = now;
         while !self.signal.is_stopping() {
             self.take_arrivals();
-            let now = clock::now();
-            if self.turn(now) {
+            let was_busy = self.turn(now);
+            let began = std::mem::replace(&mut now, clock::now());
+            self.load.add(began, now, was_busy);
+            if was_busy {
                 idle_since = now;
             } else if now.since(idle_since) < self.settings.spin {
                 std::hint::spin_loop();
             } else {
                 self.sleep(now);
+                now = clock::now();
             }
         }
         self.stop()

@@ -1,7 +1,7 @@
 //! An engine on a thread of its own.
 
 use super::signal::Signal;
-use super::{Engine, Resident, Settings, regions};
+use super::{Engine, Load, Resident, Settings, regions};
 use crate::base::Counters;
 use crate::device::{ClientMemory, Device, DeviceStatistics, LentMemory};
 use crate::endpoint::{ConfigError, EndpointConfig};
@@ -77,6 +77,8 @@ pub struct Report {
     pub counters: Counters,
     /// What each port did, in the order of the ports.
     pub ports: Vec<DeviceStatistics>,
+    /// What the loop did with its time.
+    pub load: Load,
 }
 
 /// A running engine. Dropping it stops the engine and waits for its end.
@@ -181,7 +183,7 @@ where
         }
         Err(error) => {
             drop(started.send(Err(error)));
-            Report { counters: Counters::new(), ports: Vec::new() }
+            Report { counters: Counters::new(), ports: Vec::new(), load: Load::default() }
         }
     }
 }
