@@ -47,6 +47,26 @@ fn a_damaged_frame_joins_no_run() {
     assert!(lan.count(1, Outcome::TcpChecksumBad) > 5);
 }
 
+/// Any bit of the three words that may differ from those of the run's first.
+#[test]
+fn a_damaged_ip_header_joins_no_run() {
+    let mut lan = Lan::new(2, 1);
+    let (client, server) = connected(&mut lan, "10.0.0.2:80", "10.0.0.2:80");
+    let (mut long, mut damaged) = (0, 0);
+    lan.damage = Some(Box::new(move |bytes| {
+        long += usize::from(bytes.len() > 1_000);
+        if bytes.len() > 1_000 && long % 7 == 3 && damaged < 48 {
+            let at = 14 + [2, 3, 4, 5, 10, 11][damaged / 8];
+            bytes[at] ^= 1 << (damaged % 8);
+            damaged += 1;
+        }
+    }));
+    transfer(&mut lan, client, server, &stream(6, 200_000));
+    // A length that the frame does not have is malformed before it is summed up.
+    let (bad, malformed) = (lan.count(1, Outcome::IpChecksumBad), lan.count(1, Outcome::IpMalformed));
+    assert!(bad + malformed == 48 && bad > 40, "{bad} of a bad checksum, {malformed} malformed");
+}
+
 #[test]
 fn a_frame_cut_anywhere_joins_no_run() {
     let mut lan = Lan::new(2, 1);
