@@ -44,10 +44,11 @@ fn a_ring_returns_every_frame_in_order_and_leaks_nothing() {
     let statistics = device.statistics();
     assert_eq!((statistics.transmitted_frames, statistics.received_frames), (10_000, 10_000));
     assert_eq!((statistics.transmitted_bytes, statistics.received_bytes), (bytes, bytes));
-    assert_eq!(pools.1.available(), pools.1.config().buffers);
 
     assert!(matches!(port.close(), Err(Error::QueuesInUse { queues: 1, .. })));
+    // It takes buffers out ahead of need.
     drop(device);
+    assert_eq!(pools.1.available(), pools.1.config().buffers);
     assert_eq!(pools.0.available(), pools.0.config().buffers);
 }
 

@@ -10,12 +10,19 @@ use super::wake::Wake;
 use super::{Mbuf, ffi};
 use crate::base::{ChecksumState, ReceiveMeta, TransmitFrame};
 use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
+use frame::Stash;
 use pending::Pending;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const BURST: usize = ffi::MPDK_BURST as usize;
+/// Bytes that a burst should not be much longer than: what was received is still
+/// in the core's own cache when it is read, and so are the buffers that are
+/// given back by then and filled next.
+const BURST_BYTES: u32 = 128 * 1024;
+/// Frames of a burst at least; some drivers take no fewer.
+const BURST_LEAST: u32 = 4;
 
 /// One receive and one transmit queue of a port, for one thread, which should
 /// be [registered](super::Eal::register_thread).
@@ -26,7 +33,10 @@ const BURST: usize = ffi::MPDK_BURST as usize;
 pub struct DpdkDevice {
     queue: u16,
     pending: Pending,
+    stash: Stash,
     received: Box<[ffi::mpdk_received; BURST]>,
+    /// Frames of the next burst at most.
+    burst: u16,
     /// Of `received`, what a poll before sleep found and nobody took yet.
     waiting: usize,
     wake: Option<Wake>,
@@ -48,7 +58,9 @@ impl DpdkDevice {
         Self {
             queue,
             pending: Pending::new(port.id, queue),
+            stash: Stash::new(&port.transmit_pool),
             received: Box::new([ffi::mpdk_received::default(); BURST]),
+            burst: BURST as u16,
             waiting: 0,
             wake,
             tap_link: TapLink::new(),
@@ -68,7 +80,7 @@ impl DpdkDevice {
     fn poll(&mut self) -> usize {
         // SAFETY: the port is started; room for a burst.
         let count = unsafe {
-            ffi::mpdk_receive_burst(self.port.id, self.queue, self.received.as_mut_ptr(), BURST as u16)
+            ffi::mpdk_receive_burst(self.port.id, self.queue, self.received.as_mut_ptr(), self.burst)
         };
         usize::from(count)
     }
@@ -126,6 +138,7 @@ impl Device for DpdkDevice {
             0 => self.poll(),
             waiting => waiting,
         };
+        let bytes_before = self.received_bytes;
         for received in &self.received[..count] {
             self.received_bytes += u64::from(received.packet_len);
             // SAFETY: the driver gave the frame away with this poll, and each
@@ -135,6 +148,9 @@ impl Device for DpdkDevice {
             }
         }
         self.received_frames += count as u64;
+        if count > 0 {
+            self.burst = burst_for((self.received_bytes - bytes_before) as u32 / count as u32);
+        }
         count
     }
 
@@ -142,8 +158,8 @@ impl Device for DpdkDevice {
         if self.pending.room() == 0 {
             return Err(Refusal::QueueFull);
         }
-        let (pool, capabilities) = (&self.port.transmit_pool, &self.port.capabilities);
-        let built = frame::build(pool, capabilities, &frame, &mut self.copied_bytes)?;
+        let capabilities = &self.port.capabilities;
+        let built = frame::build(&mut self.stash, capabilities, &frame, &mut self.copied_bytes)?;
         self.pending.push(built);
         Ok(())
     }
@@ -216,6 +232,11 @@ impl Drop for DpdkDevice {
     }
 }
 
+/// How many frames of a size the next burst has at most.
+fn burst_for(frame_bytes: u32) -> u16 {
+    (BURST_BYTES / frame_bytes.max(1)).clamp(BURST_LEAST, BURST as u32) as u16
+}
+
 fn meta(received: &ffi::mpdk_received) -> ReceiveMeta {
     ReceiveMeta {
         ip_checksum: checksum(received.ip_checksum),
@@ -229,5 +250,18 @@ fn checksum(state: u8) -> ChecksumState {
         ffi::MPDK_CHECKSUM_GOOD => ChecksumState::Good,
         ffi::MPDK_CHECKSUM_BAD => ChecksumState::Bad,
         _ => ChecksumState::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_long_frames_is_short() {
+        assert_eq!(usize::from(burst_for(0)), BURST);
+        assert_eq!(usize::from(burst_for(1514)), BURST);
+        assert_eq!(burst_for(9014), 14);
+        assert_eq!(burst_for(65_549), 4);
     }
 }

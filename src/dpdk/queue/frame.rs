@@ -10,6 +10,33 @@ use std::ptr::NonNull;
 /// Parts of a frame: more than a super-frame's payload in pieces of an MSS.
 const PARTS: usize = 48;
 
+/// Buffers of a pool that were taken out ahead of need.
+#[derive(Debug)]
+pub(super) struct Stash {
+    buffers: Box<ffi::mpdk_stash>,
+    /// Dropped behind what was taken out of it.
+    _pool: Pool,
+}
+
+// SAFETY: the pointers are to a pool, which is for several threads, and to
+// buffers that this alone owns.
+unsafe impl Send for Stash {}
+
+impl Stash {
+    pub(super) fn new(pool: &Pool) -> Self {
+        let mbufs = [std::ptr::null_mut(); ffi::MPDK_STASH as usize];
+        let buffers = Box::new(ffi::mpdk_stash { pool: pool.as_ptr(), count: 0, mbufs });
+        Self { buffers, _pool: pool.clone() }
+    }
+}
+
+impl Drop for Stash {
+    fn drop(&mut self) {
+        // SAFETY: what is left is owned by this alone, and its pool lives.
+        unsafe { ffi::mpdk_stash_empty(&raw mut *self.buffers) };
+    }
+}
+
 /// A frame built here, whose only reference this is.
 #[derive(Debug)]
 pub(super) struct Built {
@@ -37,7 +64,7 @@ impl Drop for Built {
 /// device can read it and otherwise copied and counted. Tells the driver what to
 /// fill in.
 pub(super) fn build<Q: InDevice<Mbuf>>(
-    pool: &Pool,
+    stash: &mut Stash,
     capabilities: &Capabilities,
     frame: &TransmitFrame<'_, Q>,
     copied_bytes: &mut u64,
@@ -75,14 +102,14 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
         all = parts.into_iter().chain(rest).collect();
         &all
     };
-    let mbuf = finish(pool, frame.header, parts, capabilities.max_segments, &frame.offload)?;
+    let mbuf = finish(stash, frame.header, parts, capabilities.max_segments, &frame.offload)?;
     *copied_bytes += copied;
     Ok(Built { mbuf, bytes: bytes as u32 })
 }
 
 /// Hands everything to C in one call.
 fn finish(
-    pool: &Pool,
+    stash: &mut Stash,
     header: &[u8],
     parts: &[ffi::mpdk_part],
     max_segments: u16,
@@ -103,7 +130,7 @@ fn finish(
     // themselves.
     let frame = unsafe {
         ffi::mpdk_frame_build(
-            pool.as_ptr(),
+            &raw mut *stash.buffers,
             header.as_ptr(),
             header.len() as u32,
             parts.as_ptr(),

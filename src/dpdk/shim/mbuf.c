@@ -1,12 +1,11 @@
 /* Packet buffers: references to received ones, frames to send. */
+#include "buffer.h"
 #include "shim.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include <rte_ip.h>
 #include <rte_mbuf.h>
-#include <rte_tcp.h>
 
 /* The counter has 16 bits; the distance covers threads that count at once. */
 #define REFERENCE_LIMIT (UINT16_MAX - 1024)
@@ -133,13 +132,6 @@ add_segment(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *l
 	return segment;
 }
 
-/* Whether bytes may be written behind those of a segment of a frame of ours. */
-static bool
-is_writable(const struct rte_mbuf *segment)
-{
-	return RTE_MBUF_DIRECT(segment) || RTE_MBUF_HAS_PINNED_EXTBUF(segment);
-}
-
 /* Appends a copy behind `last`; returns the new last segment or NULL. */
 static struct rte_mbuf *
 append_copy(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *last,
@@ -164,50 +156,6 @@ append_copy(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *l
 	return last;
 }
 
-/* Appends a segment that refers to bytes of `part`; returns it or NULL. */
-static struct rte_mbuf *
-append_reference(struct rte_mempool *pool, struct rte_mbuf *frame, struct rte_mbuf *last,
-		 const struct mpdk_part *part)
-{
-	struct rte_mbuf *segment = add_segment(pool, frame, last);
-
-	if (segment == NULL)
-		return NULL;
-	/*
-	 * net_virtio clears the flags of what it receives, also the one that says
-	 * that the bytes lie elsewhere. Without it the reference would be counted
-	 * in front of them: in another buffer's bytes.
-	 */
-	if (RTE_MBUF_HAS_PINNED_EXTBUF(part->buffer))
-		part->buffer->ol_flags |= RTE_MBUF_F_EXTERNAL;
-	rte_pktmbuf_attach(segment, part->buffer);
-	segment->data_off = part->data - (const uint8_t *)segment->buf_addr;
-	segment->data_len = part->len;
-	/* Of a chain's first segment only; attaching copied it. */
-	segment->next = NULL;
-	frame->pkt_len += part->len;
-	return segment;
-}
-
-int
-mpdk_frame_append_parts(struct rte_mempool *pool, struct rte_mbuf *frame,
-			const struct mpdk_part *parts, uint32_t count)
-{
-	struct rte_mbuf *last = rte_pktmbuf_lastseg(frame);
-	uint32_t i;
-
-	for (i = 0; i < count; i++) {
-		const struct mpdk_part *part = &parts[i];
-
-		last = part->buffer != NULL ?
-			       append_reference(pool, frame, last, part) :
-			       append_copy(pool, frame, last, part->data, part->len);
-		if (last == NULL)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 int
 mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame, const struct mpdk_piece *pieces,
 		  uint32_t count)
@@ -222,54 +170,11 @@ mpdk_frame_append(struct rte_mempool *pool, struct rte_mbuf *frame, const struct
 	}
 	return 0;
 }
+
 int
 mpdk_frame_chain(struct rte_mbuf *frame, struct rte_mbuf *tail)
 {
 	return rte_pktmbuf_chain(frame, tail);
-}
-
-/*
- * With TSO drivers expect the pseudo-header's sum without the length, which
- * differs between segments (rte_mbuf_core.h, RTE_MBUF_F_TX_TCP_SEG).
- */
-static int
-set_segmentation_checksum(struct rte_mbuf *frame)
-{
-	uint32_t headers = frame->l2_len + frame->l3_len + sizeof(struct rte_tcp_hdr);
-	void *ip = rte_pktmbuf_mtod_offset(frame, void *, frame->l2_len);
-	struct rte_tcp_hdr *tcp;
-
-	if (frame->data_len < headers)
-		return -EINVAL;
-	tcp = rte_pktmbuf_mtod_offset(frame, struct rte_tcp_hdr *, frame->l2_len + frame->l3_len);
-	if (frame->ol_flags & RTE_MBUF_F_TX_IPV6)
-		tcp->cksum = rte_ipv6_phdr_cksum(ip, frame->ol_flags);
-	else
-		tcp->cksum = rte_ipv4_phdr_cksum(ip, frame->ol_flags);
-	return 0;
-}
-
-int
-mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload)
-{
-	uint64_t flags = 0;
-
-	if (!offload->ip_checksum && !offload->tcp_checksum && offload->segment_bytes == 0)
-		return 0;
-	flags |= offload->ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-	if (offload->ip_checksum && !offload->ipv6)
-		flags |= RTE_MBUF_F_TX_IP_CKSUM;
-	if (offload->tcp_checksum)
-		flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-	frame->l2_len = offload->l2_bytes;
-	frame->l3_len = offload->l3_bytes;
-	frame->l4_len = offload->l4_bytes;
-	if (offload->segment_bytes > 0) {
-		flags |= RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM;
-		frame->tso_segsz = offload->segment_bytes;
-	}
-	frame->ol_flags |= flags;
-	return offload->segment_bytes > 0 ? set_segmentation_checksum(frame) : 0;
 }
 
 uint16_t
@@ -282,26 +187,4 @@ uint32_t
 mpdk_frame_bytes(const struct rte_mbuf *frame)
 {
 	return frame->pkt_len;
-}
-
-struct rte_mbuf *
-mpdk_frame_build(struct rte_mempool *pool, const uint8_t *header, uint32_t header_len,
-		 const struct mpdk_part *parts, uint32_t count, uint16_t max_segments,
-		 const struct mpdk_offload *offload, int *error)
-{
-	struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
-
-	*error = ENOMEM;
-	if (frame == NULL)
-		return NULL;
-	if (append_copy(pool, frame, frame, header, header_len) == NULL ||
-	    mpdk_frame_append_parts(pool, frame, parts, count) < 0)
-		goto fail;
-	*error = E2BIG;
-	if (frame->nb_segs > max_segments || mpdk_frame_offload(frame, offload) < 0)
-		goto fail;
-	return frame;
-fail:
-	rte_pktmbuf_free(frame);
-	return NULL;
 }

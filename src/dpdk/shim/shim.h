@@ -128,24 +128,27 @@ struct mpdk_part {
 	const uint8_t *data;
 	uint32_t len;
 };
-/*
- * Appends parts; -ENOMEM leaves the frame whole but unfinished. A copied part
- * may follow only a buffer of the frame's own: what was appended by reference
- * is not written to.
- */
-int mpdk_frame_append_parts(struct rte_mempool *pool, struct rte_mbuf *frame,
-			    const struct mpdk_part *parts, uint32_t count);
+enum { MPDK_STASH = 32 };
+
+/* Buffers of `pool` that were taken out ahead of need. For one thread. */
+struct mpdk_stash {
+	struct rte_mempool *pool;
+	uint32_t count;
+	struct rte_mbuf *mbufs[MPDK_STASH];
+};
+
+/* Gives back what is left. */
+void mpdk_stash_empty(struct mpdk_stash *stash);
+
 /*
  * A frame of a copied header and these parts, and what the driver shall fill
  * in; NULL, and in `error` ENOMEM (buffers lack) or E2BIG (more than
  * `max_segments`, or headers are not where the offload says).
  */
-struct rte_mbuf *mpdk_frame_build(struct rte_mempool *pool, const uint8_t *header,
+struct rte_mbuf *mpdk_frame_build(struct mpdk_stash *stash, const uint8_t *header,
 				  uint32_t header_len, const struct mpdk_part *parts,
 				  uint32_t count, uint16_t max_segments,
 				  const struct mpdk_offload *offload, int *error);
-/* Says what the driver shall fill in. */
-int mpdk_frame_offload(struct rte_mbuf *frame, const struct mpdk_offload *offload);
 
 /* What a port does with frames that are forwarded to it. */
 struct mpdk_forward {
