@@ -57,7 +57,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             let room = options.remaining_capacity() - upper.len();
             self.lay_out_sack(room, options);
         }
-        options.extend(upper);
+        join(options, &upper);
     }
 
     fn lay_out_timestamps(&self, now: Instant, options: &mut OptionBytes) {
@@ -82,7 +82,13 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
 
 fn append<T>(source: &mut impl OptionSource<T>, context: &OptionContext<T>, options: &mut OptionBytes) {
     let upper = write(source, context, options.remaining_capacity());
-    options.extend(upper);
+    join(options, &upper);
+}
+
+/// Appends what was written for the room that there is.
+fn join(options: &mut OptionBytes, upper: &OptionBytes) {
+    let fits = options.try_extend_from_slice(upper).is_ok();
+    debug_assert!(fits, "options that keep to the room");
 }
 
 /// The room above's options, or none if they do not keep to the room: half

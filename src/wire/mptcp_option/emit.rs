@@ -152,17 +152,22 @@ impl DataSignal {
 
     /// Appends the option and NOPs up to a multiple of four; returns whether
     /// there was room. Without room nothing is appended.
+    ///
+    /// It is on every segment: written field by field to where the one before it
+    /// ends, and appended at once.
     pub fn emit(&self, out: &mut OptionBytes) -> bool {
-        append(self.length(), out, |out| {
-            out.extend([subtype::DATA_SIGNAL << 4, self.flags()]);
-            if let Some(data_ack) = self.data_ack {
-                data_ack.emit(out);
-            }
-            if let Some(mapping) = &self.mapping {
-                mapping.emit(out);
-            }
-        })
+        let length = self.length();
+        let mut bytes = [NO_OPERATION; Self::LENGTH_MOST];
+        bytes[..4].copy_from_slice(&[MPTCP, length as u8, subtype::DATA_SIGNAL << 4, self.flags()]);
+        let acknowledged = self.data_ack.map_or(4, |data_ack| data_ack.write(&mut bytes, 4));
+        if let Some(mapping) = &self.mapping {
+            mapping.write(&mut bytes, acknowledged);
+        }
+        out.try_extend_from_slice(&bytes[..length.next_multiple_of(4)]).is_ok()
     }
+
+    /// With 64-bit numbers and a checksum.
+    const LENGTH_MOST: usize = 28;
 
     fn length(&self) -> usize {
         let data_ack = self.data_ack.map_or(0, DataAck::length);
@@ -194,12 +199,21 @@ impl DataAck {
         }
     }
 
-    fn emit(self, out: &mut OptionBytes) {
+    /// Writes the number; returns where it ends.
+    fn write(self, out: &mut [u8; DataSignal::LENGTH_MOST], at: usize) -> usize {
         match self {
-            Self::Short(low) => out.extend(low.to_be_bytes()),
-            Self::Long(number) => out.extend(number.0.to_be_bytes()),
+            Self::Short(low) => put(out, at, low.to_be_bytes()),
+            Self::Long(number) => put(out, at, number.0.to_be_bytes()),
         }
     }
+}
+
+/// Writes a field; returns where it ends.
+fn put<const N: usize>(out: &mut [u8; DataSignal::LENGTH_MOST], at: usize, field: [u8; N]) -> usize {
+    if let Some(place) = out.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = field;
+    }
+    at + N
 }
 
 impl MappingSignal {
@@ -208,10 +222,12 @@ impl MappingSignal {
         self.data_sequence.length() + 6 + checksum
     }
 
-    fn emit(&self, out: &mut OptionBytes) {
-        self.data_sequence.emit(out);
-        out.extend(self.subflow_offset.to_be_bytes());
-        out.extend(self.length.to_be_bytes());
-        out.extend(self.checksum.into_iter().flat_map(u16::to_be_bytes));
+    fn write(&self, out: &mut [u8; DataSignal::LENGTH_MOST], at: usize) {
+        let at = self.data_sequence.write(out, at);
+        let at = put(out, at, self.subflow_offset.to_be_bytes());
+        let at = put(out, at, self.length.to_be_bytes());
+        if let Some(checksum) = self.checksum {
+            put(out, at, checksum.to_be_bytes());
+        }
     }
 }
