@@ -70,42 +70,59 @@ impl<P: Packet, T: Copy + PartialEq> SendQueue<P, T> {
     }
 
     pub(super) fn tag_at(&self, offset: u64) -> Option<T> {
-        self.chunks.get(self.position(offset)?).map(|chunk| chunk.tag)
+        self.position(offset).map(|(_, chunk)| chunk.tag)
     }
 
     /// Bytes from `offset` on that one segment may carry: of one tag, in at
     /// most [`MAX_PIECES`] pieces, `limit` at most.
     pub(super) fn run(&self, offset: u64, limit: usize) -> usize {
-        let Some(index) = self.position(offset) else { return 0 };
-        let tag = self.chunks[index].tag;
-        let mut end = offset;
-        for chunk in self.chunks.range(index..).take(MAX_PIECES) {
-            if chunk.tag != tag || end - offset >= limit as u64 {
-                break;
+        let Some((index, first)) = self.position(offset) else { return 0 };
+        let mut end = first.end();
+        let last = index + MAX_PIECES - 1;
+        let mut at = index;
+        while end - offset < limit as u64 && at < last {
+            at += 1;
+            match self.chunks.get(at) {
+                Some(chunk) if chunk.tag == first.tag => end = chunk.end(),
+                _ => break,
             }
-            end = chunk.end();
         }
         limit.min((end - offset) as usize)
     }
 
     /// Appends `bytes` from `offset` on, which `run` allowed, to `pieces`.
     pub(super) fn gather(&self, offset: u64, bytes: usize, pieces: &mut Vec<P>) {
-        let Some(index) = self.position(offset) else { return };
+        let Some((mut index, mut chunk)) = self.position(offset) else { return };
         let mut at = offset;
         let end = offset + bytes as u64;
-        for chunk in self.chunks.range(index..) {
-            if at >= end {
-                break;
-            }
+        while at < end {
             let take = chunk.end().min(end) - at;
             pieces.push(chunk.payload.slice((at - chunk.start) as usize, take as usize));
             at += take;
+            index += 1;
+            match self.chunks.get(index) {
+                Some(next) if at < end => chunk = next,
+                _ => return,
+            }
         }
     }
 
-    fn position(&self, offset: u64) -> Option<usize> {
-        let index = self.chunks.partition_point(|chunk| chunk.end() <= offset);
-        self.chunks.get(index).filter(|chunk| chunk.start <= offset).map(|_| index)
+    /// The chunk with this offset, and which it is.
+    fn position(&self, offset: u64) -> Option<(usize, &Chunk<P, T>)> {
+        if offset >= self.end {
+            return None;
+        }
+        // What is sent next, or again, mostly lies at one of the ends.
+        let first = self.chunks.front()?;
+        if offset < first.end() {
+            return (first.start <= offset).then_some((0, first));
+        }
+        let last = self.chunks.len() - 1;
+        let index = match self.chunks.get(last)? {
+            chunk if chunk.start <= offset => return Some((last, chunk)),
+            _ => self.chunks.partition_point(|chunk| chunk.end() <= offset),
+        };
+        Some((index, self.chunks.get(index)?))
     }
 }
 
