@@ -42,6 +42,14 @@ impl Instant {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.get().saturating_sub(earlier.0.get()))
     }
+
+    /// The first of several deadlines, each of which may be absent.
+    pub fn earliest<const N: usize>(deadlines: [Option<Self>; N]) -> Option<Self> {
+        // One that is absent counts as later than any other, so that nothing branches.
+        let key = |deadline: Option<Self>| deadline.map_or(u64::MAX, Self::as_nanos);
+        let first = deadlines.into_iter().fold(u64::MAX, |first, deadline| first.min(key(deadline)));
+        NonZeroU64::new(first.wrapping_add(1)).map(Self)
+    }
 }
 
 impl Duration {

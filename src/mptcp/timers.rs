@@ -17,13 +17,12 @@ const DATA_FIN_TRIES: u32 = 8;
 impl<P: Packet> Connection<P> {
     /// The earliest deadline of the connection and its subflows.
     pub fn poll_deadline(&self) -> Option<Instant> {
-        let subflows = self.all().flat_map(|subflow| {
-            let rare = &subflow.signal.rare;
-            [subflow.tcp.poll_deadline(), rare.join.again_at, rare.removal_at].into_iter().flatten()
-        });
         let core = &self.core;
         let own = [core.send.deadline, core.signals.deadline(), core.ending.deadline, core.rest_at];
-        subflows.chain(own.into_iter().flatten()).min()
+        self.all().fold(Instant::earliest(own), |earliest, subflow| {
+            let rare = &subflow.signal.rare;
+            Instant::earliest([earliest, subflow.tcp.poll_deadline(), rare.join.again_at, rare.removal_at])
+        })
     }
 
     /// A deadline passed. A call too early does nothing.

@@ -41,10 +41,13 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// The next deadline of any timer.
     pub fn poll_deadline(&self) -> Option<Instant> {
         let timers = &self.timers;
-        [timers.retransmit, timers.persist, timers.delayed_ack, timers.close, self.keepalive_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        Instant::earliest([
+            timers.retransmit,
+            timers.persist,
+            timers.delayed_ack,
+            timers.close,
+            self.keepalive_deadline(),
+        ])
     }
 
     /// The deadline passed. Spurious calls do nothing.
