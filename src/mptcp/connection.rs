@@ -94,6 +94,8 @@ pub(super) struct Core<P> {
     pub(super) data_signal_seen: bool,
     /// Something may be handed to a subflow.
     pub(super) push_wanted: bool,
+    /// A segment left from which something follows.
+    pub(super) settle_wanted: bool,
     /// The application used up `send_capacity`.
     pub(super) writer_waits: bool,
     /// `Established` was told.
@@ -168,6 +170,7 @@ impl<P: Packet> Connection<P> {
                 rest_at: None,
                 data_signal_seen: false,
                 push_wanted: false,
+                settle_wanted: false,
                 writer_waits: false,
                 established: false,
                 transmit_turn: 0,

@@ -4,6 +4,7 @@
 use super::connection::{Connection, Mode};
 use super::mapping::{MAPPING_BYTES_MAX, Mapping, Tag, data_checksum};
 use super::scheduler::Candidate;
+use super::send::DataFin;
 use super::subflow::{SentMapping, Stage, Subflow};
 use crate::base::{Context, Packet, SubflowId};
 
@@ -29,7 +30,10 @@ impl<P: Packet> Connection<P> {
             Mode::Negotiating => {}
         }
         self.arm_data_timer(cx);
-        self.settle(cx);
+        // The end of our stream waits until all of it is mapped.
+        if self.core.send.fin == DataFin::Wanted {
+            self.settle(cx);
+        }
     }
 
     /// Data that another subflow failed to deliver goes first.

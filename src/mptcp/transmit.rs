@@ -6,6 +6,7 @@ use super::options::OptionWriter;
 use super::send::DataFin;
 use crate::base::{Context, Packet, PortIndex, PortSet, SeqNumber, SubflowId};
 use crate::tcp::OutgoingSegment;
+use crate::wire::TcpFlags;
 
 impl<P: Packet> Connection<P> {
     /// The next segment of any subflow whose port is in `writable`.
@@ -26,9 +27,10 @@ impl<P: Packet> Connection<P> {
                 return Some(id);
             }
         }
-        // An RST that left may have been the last thing to do.
         self.core.transmit_turn = 0;
-        self.settle(cx);
+        if std::mem::take(&mut self.core.settle_wanted) {
+            self.settle(cx);
+        }
         None
     }
 
@@ -51,6 +53,9 @@ impl<P: Packet> Connection<P> {
         let sent = subflow.tcp.poll_transmit(cx, &mut writer, super_segment_bytes, segment);
         if sent {
             writer.core.receive.announced();
+            // An RST may have been the last thing to do; behind an option that waited others may wait.
+            let settles = segment.flags.contains(TcpFlags::RST) || !writer.outcomes.is_empty();
+            writer.core.settle_wanted |= settles;
             for outcome in writer.outcomes {
                 cx.count(outcome);
             }
