@@ -8,7 +8,7 @@ use super::merge::Merging;
 use super::path_header::HeaderBuffer;
 use super::path_mtu::PathMtus;
 use super::port::Port;
-use super::slot::{Body, Slot};
+use super::slot::{Body, Slot, Transmit};
 use super::timer_wheel::TimerWheel;
 use super::token_bucket::TokenBucket;
 use super::{ConfigError, EndpointConfig, Limits, Steering};
@@ -141,8 +141,8 @@ impl<P: Packet> Endpoint<P> {
             slot.queued.touched = true;
             self.touched.push(id);
         }
-        if !slot.queued.transmit {
-            slot.queued.transmit = true;
+        if slot.queued.transmit == Transmit::Nothing {
+            slot.queued.transmit = Transmit::InTurn;
             self.sending.push_back(id);
         }
         slot.connection()

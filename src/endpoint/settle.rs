@@ -3,7 +3,7 @@
 
 use super::Endpoint;
 use super::event::{Event, News};
-use super::slot::{Body, Slot, Standing};
+use super::slot::{Body, Slot, Standing, Transmit};
 use crate::base::{ConnectionId, Context, FourTuple, Packet, Queue, SubflowId};
 use crate::endpoint::demux::Owner;
 use crate::mptcp::{self, CloseReason, Connection};
@@ -61,12 +61,18 @@ impl<P: Packet> Endpoint<P> {
             self.apply(cx, id, event);
         }
         let Some(slot) = self.connections.get_mut(id.index, id.generation) else { return };
+        if slot.is_over() {
+            return self.forget(id);
+        }
+        // What it is about to send changes its deadlines again: they are looked at after that.
+        if slot.queued.transmit == Transmit::InTurn {
+            return;
+        }
         let deadline = match &slot.body {
             Body::Live(connection) => connection.poll_deadline(),
             Body::Remains(_) => None,
         };
         self.wheel.set(slot.timer, deadline);
-        self.remove_if_over(id);
     }
 
     fn apply(&mut self, cx: &mut Context<'_>, id: ConnectionId, event: mptcp::Event) {

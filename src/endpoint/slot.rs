@@ -53,8 +53,20 @@ pub(super) enum Standing {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Queued {
     pub(super) touched: bool,
-    pub(super) transmit: bool,
+    pub(super) transmit: Transmit,
     pub(super) news: bool,
+}
+
+/// Whether a connection may want to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Transmit {
+    /// Nothing happened since it had nothing to send.
+    #[default]
+    Nothing,
+    /// It gets its turn at the next `poll_transmit`.
+    InTurn,
+    /// It waits for room in a port.
+    Blocked,
 }
 
 /// The way of one subflow's segments.

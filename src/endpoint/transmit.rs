@@ -6,7 +6,7 @@ use super::output::{HeaderBytes, QueuedFrame, SegmentOf};
 use super::path_header::{HeaderBuffer, Written};
 use super::port::Port;
 use super::segmentation::{CUTS_MOST, Cut, Cuts};
-use super::slot::Way;
+use super::slot::{Transmit, Way};
 use crate::base::{
     ConnectionId, Context, FrameSink, Outcome, Packet, Payload, PortIndex, PortSet, SubflowId, TransmitFrame,
     TransmitOffload,
@@ -32,6 +32,7 @@ impl<P: Packet> Endpoint<P> {
     /// waits for room.
     pub fn poll_transmit(&mut self, cx: &mut Context<'_>, sink: &mut impl FrameSink<P>) -> bool {
         while let Some(id) = self.blocked.pop() {
+            self.set_transmit(id, Transmit::InTurn);
             self.sending.push_front(id);
         }
         self.settle(cx);
@@ -65,21 +66,40 @@ impl<P: Packet> Endpoint<P> {
 
     /// Gives connections that may want to send their turns.
     fn send_segments(&mut self, cx: &mut Context<'_>, sink: &mut impl FrameSink<P>) {
+        if self.sending.is_empty() {
+            return;
+        }
         let mut writable = self.writable_ports(sink);
         while let Some(id) = self.sending.pop_front() {
-            match self.take_turn(cx, id, &mut writable, sink) {
-                Turn::Again => self.sending.push_back(id),
-                Turn::Blocked => self.blocked.push(id),
-                Turn::Done => {
-                    if let Some(slot) = self.slot_mut(id) {
-                        slot.queued.transmit = false;
-                    }
+            let transmit = match self.take_turn(cx, id, &mut writable, sink) {
+                Turn::Again => {
+                    self.sending.push_back(id);
+                    Transmit::InTurn
                 }
-            }
-            self.touch_again(id);
+                Turn::Blocked => {
+                    self.blocked.push(id);
+                    Transmit::Blocked
+                }
+                Turn::Done => Transmit::Nothing,
+            };
+            self.end_turn(id, transmit);
             if writable.is_empty() {
-                self.blocked.extend(self.sending.drain(..));
+                self.block_all();
             }
+        }
+    }
+
+    /// No port has room: who waits for a turn waits for that.
+    fn block_all(&mut self) {
+        while let Some(id) = self.sending.pop_front() {
+            self.set_transmit(id, Transmit::Blocked);
+            self.blocked.push(id);
+        }
+    }
+
+    fn set_transmit(&mut self, id: ConnectionId, transmit: Transmit) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.queued.transmit = transmit;
         }
     }
 
@@ -174,11 +194,11 @@ impl<P: Packet> Endpoint<P> {
         }
     }
 
-    /// A connection's deadlines changed by its sending.
-    fn touch_again(&mut self, id: ConnectionId) {
-        if let Some(slot) = self.connections.get_mut(id.index, id.generation)
-            && !slot.queued.touched
-        {
+    /// A connection had its turn: its deadlines changed by it.
+    fn end_turn(&mut self, id: ConnectionId, transmit: Transmit) {
+        let Some(slot) = self.connections.get_mut(id.index, id.generation) else { return };
+        slot.queued.transmit = transmit;
+        if !slot.queued.touched {
             slot.queued.touched = true;
             self.touched.push(id);
         }
