@@ -1,6 +1,5 @@
 //! The TCP header (RFC 9293 §3.1).
 
-use super::field::Fields;
 use super::{ParseError, TcpOptions};
 use crate::base::SeqNumber;
 
@@ -50,7 +49,7 @@ impl TcpFlags {
 }
 
 /// A parsed TCP header. The payload is what follows `header_bytes`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tcp {
     /// Source port.
     pub source_port: u16,
@@ -90,41 +89,37 @@ impl Tcp {
     /// [`ParseError::Truncated`] if the bytes end inside the header,
     /// [`ParseError::Malformed`] if the data offset is below 5.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut segment = Self::default();
+        segment.read(bytes).map(|()| segment)
+    }
+
+    /// [`parse`](Self::parse) into a header that is all zero: options are long, and
+    /// are moved nowhere. After an error, what is in it means nothing.
+    ///
+    /// # Errors
+    /// As `parse`.
+    #[inline]
+    pub fn read(&mut self, bytes: &[u8]) -> Result<(), ParseError> {
         let fixed = bytes.first_chunk::<{ Self::HEADER_BYTES }>().ok_or(ParseError::Truncated)?;
         let header_bytes = usize::from(fixed[12] >> 4) * 4;
         if header_bytes < Self::HEADER_BYTES {
             return Err(ParseError::Malformed);
         }
         let options = bytes.get(Self::HEADER_BYTES..header_bytes).ok_or(ParseError::Truncated)?;
-        let mut segment = Self::parse_fixed(fixed).ok_or(ParseError::Truncated)?;
-        segment.header_bytes = header_bytes as u8;
-        segment.options = TcpOptions::parse(options);
-        if !segment.flags.contains(TcpFlags::SYN) {
-            segment.options.drop_handshake_options();
+        let &[a, b, c, d, e, f, g, h, i, j, k, l, _, flags, m, n, _, _, o, p] = fixed;
+        self.source_port = u16::from_be_bytes([a, b]);
+        self.destination_port = u16::from_be_bytes([c, d]);
+        self.sequence = SeqNumber(u32::from_be_bytes([e, f, g, h]));
+        self.acknowledgement = SeqNumber(u32::from_be_bytes([i, j, k, l]));
+        self.flags = TcpFlags(flags);
+        self.window = u16::from_be_bytes([m, n]);
+        self.urgent = u16::from_be_bytes([o, p]);
+        self.header_bytes = header_bytes as u8;
+        self.options.read(options);
+        if !self.flags.contains(TcpFlags::SYN) {
+            self.options.drop_handshake_options();
         }
-        Ok(segment)
-    }
-
-    fn parse_fixed(header: &[u8; Self::HEADER_BYTES]) -> Option<Self> {
-        let mut fields = Fields::new(header);
-        let source_port = fields.u16()?;
-        let destination_port = fields.u16()?;
-        let sequence = SeqNumber(fields.u32()?);
-        let acknowledgement = SeqNumber(fields.u32()?);
-        let [_, flags] = fields.array()?;
-        let window = fields.u16()?;
-        let _checksum = fields.u16()?;
-        Some(Self {
-            source_port,
-            destination_port,
-            sequence,
-            acknowledgement,
-            flags: TcpFlags(flags),
-            window,
-            urgent: fields.u16()?,
-            options: TcpOptions::default(),
-            header_bytes: Self::HEADER_BYTES as u8,
-        })
+        Ok(())
     }
 
     /// Writes the header, then `options`, which are encoded already and a

@@ -64,8 +64,22 @@ impl TcpOptions {
     /// Options that are unknown, or whose length is not that of their kind, are
     /// skipped. A length below 2 or beyond the header ends the options: what
     /// comes before counts, the rest is taken as absent (RFC 9293 §3.1 MUST-7).
-    pub fn parse(mut bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let mut options = Self::default();
+        options.read(bytes);
+        options
+    }
+
+    /// [`parse`](Self::parse) into options of which there are none yet.
+    #[inline]
+    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+        // Nearly every segment begins with these, aligned like this (RFC 7323 appendix A).
+        if let Some((first, rest)) = bytes.split_first_chunk::<{ Timestamps::ENCODED_BYTES }>()
+            && first.starts_with(&Timestamps::ALIGNED)
+        {
+            self.timestamps = Timestamps::parse(&first[Timestamps::ALIGNED.len()..]);
+            bytes = rest;
+        }
         while let [kind, rest @ ..] = bytes {
             match *kind {
                 kind::END => break,
@@ -73,15 +87,14 @@ impl TcpOptions {
                 kind => {
                     let length = rest.first().map_or(0, |&length| usize::from(length));
                     let Some(value) = bytes.get(2..length) else {
-                        options.mptcp.malformed |= kind == MPTCP;
+                        self.mptcp.malformed |= kind == MPTCP;
                         break;
                     };
-                    options.parse_one(kind, value);
+                    self.parse_one(kind, value);
                     bytes = &bytes[length..];
                 }
             }
         }
-        options
     }
 
     fn parse_one(&mut self, kind: u8, value: &[u8]) {
@@ -122,6 +135,9 @@ impl Timestamps {
     /// Bytes that [`emit`](Self::emit) appends.
     pub const ENCODED_BYTES: usize = 12;
 
+    /// Kind and length behind two NOPs.
+    const ALIGNED: [u8; 4] = [NO_OPERATION, NO_OPERATION, kind::TIMESTAMPS, 10];
+
     fn parse(value: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(value);
         Some(Self { value: fields.u32()?, echo: fields.u32()? })
@@ -130,7 +146,7 @@ impl Timestamps {
     /// Appends two NOPs and the option; returns whether there was room.
     pub fn emit(&self, out: &mut OptionBytes) -> bool {
         let mut bytes = [0; Self::ENCODED_BYTES];
-        bytes[..4].copy_from_slice(&[NO_OPERATION, NO_OPERATION, kind::TIMESTAMPS, 10]);
+        bytes[..4].copy_from_slice(&Self::ALIGNED);
         bytes[4..8].copy_from_slice(&self.value.to_be_bytes());
         bytes[8..].copy_from_slice(&self.echo.to_be_bytes());
         out.try_extend_from_slice(&bytes).is_ok()

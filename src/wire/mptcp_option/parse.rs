@@ -101,6 +101,36 @@ impl MpJoin {
 impl DataSignal {
     /// `value` is what follows the subtype: the flags, then the fields.
     fn parse(value: &[u8]) -> Option<Self> {
+        Self::parse_long(value).or_else(|| Self::parse_any(value))
+    }
+
+    /// What nearly every segment carries: an acknowledgement of 64 bits, alone or
+    /// with a mapping of 64 bits, whose fields all lie in known places.
+    pub(super) fn parse_long(value: &[u8]) -> Option<Self> {
+        const ACK: u8 = flag::DATA_ACK | flag::LONG_DATA_ACK;
+        const BOTH: u8 = ACK | flag::MAPPING | flag::LONG_SEQUENCE;
+        let number = |bytes: [u8; 8]| DataAck::Long(DataSeqNumber(u64::from_be_bytes(bytes)));
+        let (&flags, rest) = value.split_first()?;
+        let data_fin = flags & flag::DATA_FIN != 0;
+        let (ack, rest) = rest.split_first_chunk()?;
+        let data_ack = Some(number(*ack));
+        match (flags & BOTH, rest.len()) {
+            (ACK, 0) => Some(Self { data_fin, data_ack, mapping: None }),
+            (BOTH, 14 | 16) => {
+                let (&[a, b, c, d, e, f, g, h, i, j, k, l, m, n], checksum) = rest.split_first_chunk()?;
+                let mapping = MappingSignal {
+                    data_sequence: number([a, b, c, d, e, f, g, h]),
+                    subflow_offset: u32::from_be_bytes([i, j, k, l]),
+                    length: u16::from_be_bytes([m, n]),
+                    checksum: checksum.first_chunk().copied().map(u16::from_be_bytes),
+                };
+                Some(Self { data_fin, data_ack, mapping: Some(mapping) })
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn parse_any(value: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(value);
         let flags = fields.u8()?;
         // RFC 8684 §3.3: a and m mean nothing without A and M.

@@ -363,6 +363,16 @@ proptest! {
     }
 
     #[test]
+    fn the_usual_data_signal_is_read_as_any(
+        flags in 0..32u8, value in prop::collection::vec(any::<u8>(), 0..30),
+    ) {
+        let value = [&[flags], &value[..]].concat();
+        if let Some(signal) = DataSignal::parse_long(&value) {
+            prop_assert_eq!(DataSignal::parse_any(&value), Some(signal));
+        }
+    }
+
+    #[test]
     fn what_fits_together_is_parsed_together(signal in data_signal(), others in prop::collection::vec(option(), 0..3)) {
         let mut out = OptionBytes::new();
         prop_assert!(signal.emit(&mut out));
