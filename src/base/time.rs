@@ -200,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn the_earliest_deadline_is_one_that_there_is() {
+        let [early, late] = [5, u64::MAX].map(Instant::from_nanos);
+        assert_eq!(Instant::earliest([None, Some(late), Some(early), None]), Some(early));
+        assert_eq!(Instant::earliest([None, Some(Instant::ZERO), Some(late)]), Some(Instant::ZERO));
+        assert_eq!(Instant::earliest([Some(late), None]), Some(late));
+        assert_eq!(Instant::earliest([None, None]), None);
+    }
+
+    #[test]
     fn differences_never_underflow() {
         let early = Instant::from_nanos(5);
         let late = Instant::from_nanos(9);

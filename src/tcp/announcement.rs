@@ -12,8 +12,10 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// If the window at least doubles for a peer that used it, and by a segment,
     /// an ACK leaves at the next `poll_transmit`: the peer may be waiting for it.
     pub fn set_receive_window(&mut self, window_bytes: u32) {
+        let is_same = self.receive.window_bytes == window_bytes;
         self.receive.window_bytes = window_bytes;
-        if !self.state.may_receive() {
+        // What was announced last is still true, or nobody sends into it any more.
+        if (is_same && self.receive.acknowledged == self.receive.next) || !self.state.may_receive() {
             return;
         }
         let left = self.receive.announced.saturating_sub(self.receive.next);

@@ -122,7 +122,9 @@ impl Scoreboard {
             }
             self.records.pop_front();
         }
-        self.sacked.remove_below(to);
+        if !self.sacked.is_empty() {
+            self.sacked.remove_below(to);
+        }
         if ambiguous {
             released.sent_at = None;
         }

@@ -69,60 +69,72 @@ impl<P: Packet, T: Copy + PartialEq> SendQueue<P, T> {
         self.chunks.is_empty()
     }
 
-    pub(super) fn tag_at(&self, offset: u64) -> Option<T> {
-        self.position(offset).map(|(_, chunk)| chunk.tag)
-    }
-
-    /// Bytes from `offset` on that one segment may carry: of one tag, in at
-    /// most [`MAX_PIECES`] pieces, `limit` at most.
-    pub(super) fn run(&self, offset: u64, limit: usize) -> usize {
-        let Some((index, first)) = self.position(offset) else { return 0 };
-        let mut end = first.end();
-        let last = index + MAX_PIECES - 1;
-        let mut at = index;
-        while end - offset < limit as u64 && at < last {
-            at += 1;
-            match self.chunks.get(at) {
-                Some(chunk) if chunk.tag == first.tag => end = chunk.end(),
-                _ => break,
-            }
-        }
-        limit.min((end - offset) as usize)
-    }
-
-    /// Appends `bytes` from `offset` on, which `run` allowed, to `pieces`.
-    pub(super) fn gather(&self, offset: u64, bytes: usize, pieces: &mut Vec<P>) {
-        let Some((mut index, mut chunk)) = self.position(offset) else { return };
-        let mut at = offset;
-        let end = offset + bytes as u64;
-        while at < end {
-            let take = chunk.end().min(end) - at;
-            pieces.push(chunk.payload.slice((at - chunk.start) as usize, take as usize));
-            at += take;
-            index += 1;
-            match self.chunks.get(index) {
-                Some(next) if at < end => chunk = next,
-                _ => return,
-            }
-        }
-    }
-
-    /// The chunk with this offset, and which it is.
-    fn position(&self, offset: u64) -> Option<(usize, &Chunk<P, T>)> {
+    /// The bytes from `offset` on.
+    pub(super) fn from(&self, offset: u64) -> Option<Run<'_, P, T>> {
         if offset >= self.end {
             return None;
         }
         // What is sent next, or again, mostly lies at one of the ends.
         let first = self.chunks.front()?;
         if offset < first.end() {
-            return (first.start <= offset).then_some((0, first));
+            return (first.start <= offset).then_some(Run { queue: self, offset, index: 0, first });
         }
         let last = self.chunks.len() - 1;
         let index = match self.chunks.get(last)? {
-            chunk if chunk.start <= offset => return Some((last, chunk)),
+            chunk if chunk.start <= offset => last,
             _ => self.chunks.partition_point(|chunk| chunk.end() <= offset),
         };
-        Some((index, self.chunks.get(index)?))
+        Some(Run { queue: self, offset, index, first: self.chunks.get(index)? })
+    }
+}
+
+/// Bytes of the queue from an offset on.
+#[derive(Debug)]
+pub(super) struct Run<'a, P, T> {
+    queue: &'a SendQueue<P, T>,
+    offset: u64,
+    /// The chunk that the offset lies in.
+    index: usize,
+    first: &'a Chunk<P, T>,
+}
+
+impl<P: Packet, T: Copy + PartialEq> Run<'_, P, T> {
+    /// The tag of the first byte.
+    pub(super) const fn tag(&self) -> T {
+        self.first.tag
+    }
+
+    /// Bytes that one segment may carry: of one tag, in at most [`MAX_PIECES`]
+    /// pieces, `limit` at most.
+    pub(super) fn bytes(&self, limit: usize) -> usize {
+        let mut end = self.first.end();
+        let last = self.index + MAX_PIECES - 1;
+        let mut at = self.index;
+        while end - self.offset < limit as u64 && at < last {
+            at += 1;
+            match self.queue.chunks.get(at) {
+                Some(chunk) if chunk.tag == self.first.tag => end = chunk.end(),
+                _ => break,
+            }
+        }
+        limit.min((end - self.offset) as usize)
+    }
+
+    /// Appends `bytes`, of which there are that many, to `pieces`.
+    pub(super) fn gather(&self, bytes: usize, pieces: &mut Vec<P>) {
+        let (mut index, mut chunk) = (self.index, self.first);
+        let mut at = self.offset;
+        let end = at + bytes as u64;
+        while at < end {
+            let take = chunk.end().min(end) - at;
+            pieces.push(chunk.payload.slice((at - chunk.start) as usize, take as usize));
+            at += take;
+            index += 1;
+            match self.queue.chunks.get(index) {
+                Some(next) if at < end => chunk = next,
+                _ => return,
+            }
+        }
     }
 }
 
@@ -141,25 +153,30 @@ mod tests {
 
     fn bytes(queue: &SendQueue<HeapPacket, char>, offset: u64, len: usize) -> String {
         let mut pieces = Vec::new();
-        queue.gather(offset, len, &mut pieces);
+        queue.from(offset).unwrap().gather(len, &mut pieces);
         pieces.iter().map(|piece| str::from_utf8(piece.as_slice()).unwrap()).collect()
+    }
+
+    fn tag_at(queue: &SendQueue<HeapPacket, char>, offset: u64) -> Option<char> {
+        queue.from(offset).map(|run| run.tag())
     }
 
     #[test]
     fn a_segment_spans_pieces_of_one_tag() {
         let queue = queue();
         assert_eq!(queue.end(), 10);
-        assert_eq!((queue.run(1, 100), queue.run(1, 5), queue.run(3, 100)), (7, 5, 5));
-        assert_eq!((queue.run(8, 100), queue.run(10, 100), queue.run(0, 100)), (2, 0, 0));
+        let run = |offset, limit| queue.from(offset).map_or(0, |run| run.bytes(limit));
+        assert_eq!((run(1, 100), run(1, 5), run(3, 100)), (7, 5, 5));
+        assert_eq!((run(8, 100), run(10, 100), run(0, 100)), (2, 0, 0));
         assert_eq!(bytes(&queue, 2, 5), "bcdef");
-        assert_eq!((queue.tag_at(7), queue.tag_at(8)), (Some('x'), Some('y')));
+        assert_eq!((tag_at(&queue, 7), tag_at(&queue, 8)), (Some('x'), Some('y')));
     }
 
     #[test]
     fn acknowledged_chunks_are_dropped() {
         let mut queue = queue();
         queue.release(6);
-        assert_eq!((queue.tag_at(3), queue.tag_at(6)), (None, Some('x')));
+        assert_eq!((tag_at(&queue, 3), tag_at(&queue, 6)), (None, Some('x')));
         assert_eq!(bytes(&queue, 6, 2), "fg");
         queue.release(10);
         assert!(queue.is_empty());
@@ -172,6 +189,6 @@ mod tests {
         for _ in 0..100 {
             queue.push(HeapPacket::new(b"z"), 'x');
         }
-        assert_eq!(queue.run(1, 1000), MAX_PIECES);
+        assert_eq!(queue.from(1).unwrap().bytes(1000), MAX_PIECES);
     }
 }

@@ -41,6 +41,21 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         leaves
     }
 
+    /// Whether [`poll_transmit`](Self::poll_transmit) has nothing to do: no duty is
+    /// left, and nothing waits for a window or for its retransmission.
+    pub fn is_quiet(&self) -> bool {
+        let duties = &self.duties;
+        let owes = duties.abort || duties.syn || duties.reset.is_some() || duties.probe.is_some();
+        let acknowledges = self.receive.schedule.is_due()
+            || self.receive.schedule.is_signal_due()
+            || self.receive.report.is_due();
+        let sends = self.send.unsent() > 0
+            || self.send.scoreboard.lost_bytes() > 0
+            || self.recovery.is_fast()
+            || (self.send.finishing && !self.send.fin_sent());
+        !owes && !acknowledges && !sends
+    }
+
     /// Header fields of a segment with ACK at `offset`, and what follows from
     /// its leaving.
     pub(super) fn stamp_header(&mut self, offset: u64, flags: TcpFlags, segment: &mut OutgoingSegment<P>) {

@@ -2,6 +2,7 @@
 //! 5681, `NextSeg` of RFC 6675), and how it is cut.
 
 use super::segment::{OptionContext, OptionSource, OutgoingSegment};
+use super::send_queue::Run;
 use super::subflow::Subflow;
 use crate::base::{Context, Outcome, Packet};
 use crate::congestion::Controller;
@@ -152,7 +153,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         let window = usize::try_from(self.send.window_room()).unwrap_or(usize::MAX);
         let credit = self.credit() as usize;
         let usable = window.min(credit);
-        let run = self.send.queue.run(self.send.next, super_segment_bytes.max(full));
+        let run = self.send.queue.from(self.send.next)?.bytes(super_segment_bytes.max(full));
         if usable >= run.min(full) {
             let bytes = run.min(usable);
             return Some(if bytes > full { bytes - bytes % full } else { bytes });
@@ -244,8 +245,9 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         // Only if the payload fits whatever the options are: a FIN is not taken back.
         let finishes = finishes && ends_queue && cut.bytes + 40 <= self.mss();
         let flags = if finishes { TcpFlags::FIN.with(TcpFlags::ACK) } else { TcpFlags::ACK };
+        let run = self.send.queue.from(cut.start);
         let context = OptionContext {
-            tag: self.send.queue.tag_at(cut.start),
+            tag: run.as_ref().map(Run::tag),
             payload_bytes: cut.bytes,
             retransmission: cut.again,
             ..self.control_context(flags, cut.start)
@@ -253,7 +255,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.lay_out_data(source, &context, cx.now, &mut segment.options);
         let full = self.mss() - segment.options.len();
         self.send.option_bytes = (segment.options.len() - self.timestamp_bytes()) as u8;
-        let bytes = self.fill(&cut, full, segment);
+        let bytes = run.map_or(0, |run| fill(&run, &cut, full, segment));
         let pushes = cut.start + bytes as u64 == self.send.queue.end();
         self.stamp_header(cut.start, if pushes { flags.with(TcpFlags::PSH) } else { flags }, segment);
         self.log_data(cx, &cut, bytes, full);
@@ -261,17 +263,6 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             self.log_finish(cx, cut.again);
         }
         self.data_left(cx);
-    }
-
-    /// Cuts the payload: one segment, or as many whole ones as the port cuts.
-    fn fill(&self, cut: &Cut, full: usize, segment: &mut OutgoingSegment<P>) -> usize {
-        let limit = if cut.super_segment_bytes > full { cut.super_segment_bytes } else { full };
-        let run = self.send.queue.run(cut.start, cut.bytes.min(limit));
-        let bytes = if run > full { run - run % full } else { run };
-        self.send.queue.gather(cut.start, bytes, &mut segment.payload);
-        segment.payload_bytes = bytes;
-        segment.segment_bytes = if bytes > full { full as u16 } else { 0 };
-        bytes
     }
 
     fn log_data(&mut self, cx: &Context<'_>, cut: &Cut, bytes: usize, full: usize) {
@@ -299,4 +290,20 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.send.last_sent = cx.now;
         self.arm_retransmission_timer(cx.now);
     }
+}
+
+/// Cuts the payload: one segment, or as many whole ones as the port cuts.
+fn fill<P: Packet, T: Copy + PartialEq>(
+    run: &Run<'_, P, T>,
+    cut: &Cut,
+    full: usize,
+    segment: &mut OutgoingSegment<P>,
+) -> usize {
+    let limit = if cut.super_segment_bytes > full { cut.super_segment_bytes } else { full };
+    let most = run.bytes(cut.bytes.min(limit));
+    let bytes = if most > full { most - most % full } else { most };
+    run.gather(bytes, &mut segment.payload);
+    segment.payload_bytes = bytes;
+    segment.segment_bytes = if bytes > full { full as u16 } else { 0 };
+    bytes
 }

@@ -16,6 +16,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
     }
 
+    /// Whether anything in order waits to be taken.
+    pub fn has_received(&self) -> bool {
+        !self.receive.ready.is_empty()
+    }
+
     /// The next payload in order.
     pub fn take_received(&mut self) -> Option<Received<P>> {
         self.receive.ready.pop_front()

@@ -237,7 +237,10 @@ impl Host {
         let mut all = Vec::new();
         loop {
             let mut cx = Context { now: self.now, random: &mut self.random, counters: &mut self.counters };
-            if !self.subflow.poll_transmit(&mut cx, source, super_bytes, &mut self.segment) {
+            let is_quiet = self.subflow.is_quiet();
+            let is_sent = self.subflow.poll_transmit(&mut cx, source, super_bytes, &mut self.segment);
+            assert!(!(is_quiet && is_sent), "a quiet subflow sends");
+            if !is_sent {
                 assert_eq!((self.segment.payload.len(), self.segment.options.len()), (0, 0));
                 return all;
             }

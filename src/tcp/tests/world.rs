@@ -151,9 +151,12 @@ impl World {
             assert!(turn < 10_000, "transmits for ever: {}", self.describe());
             let Some(end) = &mut self.ends[index] else { break };
             let mut cx = Context { now: self.now, random: &mut self.random, counters: &mut end.counters };
-            if !end.subflow.poll_transmit(&mut cx, &mut NoOptions, end.super_segment_bytes, &mut segment) {
+            let is_quiet = end.subflow.is_quiet();
+            let most = end.super_segment_bytes;
+            if !end.subflow.poll_transmit(&mut cx, &mut NoOptions, most, &mut segment) {
                 break;
             }
+            assert!(!is_quiet, "a quiet subflow sends");
             for (tcp, payload) in cut(&Sent::from(&segment)) {
                 self.carry(1 - index, &tcp, &payload);
             }
