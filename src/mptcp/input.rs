@@ -224,6 +224,10 @@ impl<P: Packet> Connection<P> {
 
     /// Brings what the subflow put in order to the stream.
     fn collect(&mut self, cx: &mut Context<'_>, id: SubflowId) {
+        let waits = |subflow: &Subflow<P>| subflow.tcp.has_received() || subflow.incoming.is_waiting();
+        if !self.subflow(id).is_some_and(waits) {
+            return;
+        }
         let readable = self.core.receive.is_readable();
         while let Some((core, subflow)) = self.split(id) {
             match core.mode {

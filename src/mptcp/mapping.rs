@@ -190,6 +190,11 @@ impl<P: Packet> Incoming<P> {
         self.pending.push_back(received);
     }
 
+    /// Whether bytes wait, for whatever.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Whether bytes wait and no mapping is known at all.
     pub(super) fn is_unmapped(&self) -> bool {
         !self.pending.is_empty() && self.mappings.is_empty()

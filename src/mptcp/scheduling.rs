@@ -1,12 +1,13 @@
 //! Handing data to subflows: which data, which subflow, how much; and the
 //! mapping that says so (RFC 8684 §3.3.1, §3.3.5, §3.3.6, §3.3.8).
 
-use super::connection::{Connection, Mode};
+use super::connection::{Connection, Mode, SUBFLOW_SLOTS};
 use super::mapping::{MAPPING_BYTES_MAX, Mapping, Tag, data_checksum};
 use super::scheduler::Candidate;
 use super::send::DataFin;
 use super::subflow::{SentMapping, Stage, Subflow};
 use crate::base::{Context, Packet, SubflowId};
+use arrayvec::ArrayVec;
 
 /// Option bytes on a data segment: timestamps are TCP's business, a DSS with
 /// 64-bit numbers and a checksum takes 28.
@@ -85,24 +86,33 @@ impl<P: Packet> Connection<P> {
 
     /// The subflow that sends next; one that carries `again` already is left out.
     fn choose(&mut self, again: Option<u64>) -> Option<SubflowId> {
+        if let [Some(only)] = self.subflows.as_slice() {
+            let carries = |offset| only.carries(offset);
+            let usable = only.may_send() && !only.signal.link_down && has_room(only);
+            return (usable && !again.is_some_and(carries)).then_some(only.signal.id);
+        }
+        let mut candidates = ArrayVec::<_, SUBFLOW_SLOTS>::new();
         // Backups only if nothing else is usable, stalled ones last (§3.3.8).
-        let rank = |subflow: &Subflow<P>| (subflow.signal.stale, subflow.is_backup());
-        let usable = |subflow: &&Subflow<P>| subflow.may_send() && !subflow.signal.link_down;
-        let best = self.subflows.iter().flatten().filter(usable).map(rank).min()?;
-        let candidates = self
-            .subflows
-            .iter()
-            .flatten()
-            .filter(usable)
-            .filter(|subflow| rank(subflow) == best && has_room(subflow))
-            .filter(|subflow| again.is_none_or(|offset| !subflow.carries(offset)))
-            .map(|subflow| Candidate {
-                id: subflow.signal.id,
-                smoothed_rtt: subflow.tcp.smoothed_rtt(),
-                in_flight_bytes: subflow.tcp.outstanding(),
-                congestion_window_bytes: subflow.tcp.congestion_window(),
-            });
-        self.core.scheduler.choose(candidates)
+        let mut best = (true, true);
+        for subflow in self.subflows.iter().flatten() {
+            let rank = (subflow.signal.stale, subflow.is_backup());
+            if !subflow.may_send() || subflow.signal.link_down || rank > best {
+                continue;
+            }
+            if rank < best {
+                candidates.clear();
+                best = rank;
+            }
+            if has_room(subflow) && again.is_none_or(|offset| !subflow.carries(offset)) {
+                candidates.push(Candidate {
+                    id: subflow.signal.id,
+                    smoothed_rtt: subflow.tcp.smoothed_rtt(),
+                    in_flight_bytes: subflow.tcp.outstanding(),
+                    congestion_window_bytes: subflow.tcp.congestion_window(),
+                });
+            }
+        }
+        self.core.scheduler.choose(candidates.iter().copied())
     }
 
     /// Hands `[start, end)`, or as much of it as fits, to a subflow in one

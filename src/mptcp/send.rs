@@ -148,7 +148,11 @@ impl<P: Packet> Sender<P> {
     /// Calls `visit` with the pieces of a range that was written and is not
     /// yet acknowledged, by reference.
     pub(super) fn for_each_slice(&self, start: u64, end: u64, mut visit: impl FnMut(P)) {
-        let first = self.chunks.partition_point(|(offset, payload)| offset + payload.len() as u64 <= start);
+        let first = match self.chunks.back() {
+            // What is new lies there if it was written at once.
+            Some((offset, _)) if *offset <= start => self.chunks.len() - 1,
+            _ => self.chunks.partition_point(|(offset, payload)| offset + payload.len() as u64 <= start),
+        };
         for (offset, payload) in self.chunks.range(first..) {
             if *offset >= end {
                 return;

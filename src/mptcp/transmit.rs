@@ -42,6 +42,9 @@ impl<P: Packet> Connection<P> {
     ) -> bool {
         let Some((core, subflow)) = self.split(id) else { return false };
         subflow.tcp.set_receive_window(core.receive.window());
+        if subflow.tcp.is_quiet() {
+            return false;
+        }
         let super_segment_bytes = subflow.path.super_segment_bytes as usize;
         let mut writer = OptionWriter {
             core,
