@@ -34,6 +34,8 @@ pub struct Endpoint<P> {
 
     pub(super) connections: Slab<Slot<P>>,
     pub(super) demux: Demux,
+    /// Whose the last segment was.
+    last_owner: Option<Owner>,
     pub(super) listeners: Listeners,
     pub(super) wheel: TimerWheel<ConnectionId>,
     pub(super) path_mtus: PathMtus,
@@ -83,6 +85,7 @@ impl<P: Packet> Endpoint<P> {
             secret,
             connections: Slab::new(limits.connections),
             demux: Demux::new(hash.clone()),
+            last_owner: None,
             listeners: Listeners::new(limits.listeners, limits.half_open),
             wheel: TimerWheel::new(cx.now),
             path_mtus: PathMtus::new(limits.path_mtus, hash),
@@ -124,9 +127,26 @@ impl<P: Packet> Endpoint<P> {
 
     /// Whose 4-tuple it is.
     pub(super) fn owner_of(&self, tuple: &FourTuple) -> Option<Owner> {
-        let way =
-            |owner: Owner| self.slot(owner.connection)?.ways.get(usize::from(owner.subflow.0))?.as_ref();
-        self.demux.owner(tuple, |owner| way(owner).is_some_and(|way| way.header.leads(tuple)))
+        self.demux.owner(tuple, |owner| self.port_of(owner, tuple).is_some())
+    }
+
+    /// The same for a segment that came, with the port of the owner's way. The
+    /// segments of a burst are mostly of one subflow: it is asked first.
+    pub(super) fn owner_of_segment(&mut self, tuple: &FourTuple) -> Option<(Owner, PortIndex)> {
+        if let Some(owner) = self.last_owner
+            && let Some(port) = self.port_of(owner, tuple)
+        {
+            return Some((owner, port));
+        }
+        let owner = self.owner_of(tuple)?;
+        self.last_owner = Some(owner);
+        Some((owner, self.port_of(owner, tuple)?))
+    }
+
+    /// The port of a subflow's way, if this is its 4-tuple.
+    fn port_of(&self, owner: Owner, tuple: &FourTuple) -> Option<PortIndex> {
+        let way = self.slot(owner.connection)?.ways.get(usize::from(owner.subflow.0))?.as_ref()?;
+        way.header.leads(tuple).then_some(way.port)
     }
 
     /// Whether nobody has the 4-tuple.

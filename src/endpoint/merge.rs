@@ -36,6 +36,14 @@ pub(super) struct Front {
 /// The bits of the headers that all frames of a run share, in words of eight bytes.
 type HeaderMask = [u64; FRONT_BYTES / 8];
 
+/// Of each pair of lengths of link and IP header, with the longest TCP header.
+const MASKS: &[(usize, usize, HeaderMask)] = &[
+    (14, Ipv4::HEADER_BYTES, mask_of(14, Ipv4::HEADER_BYTES)),
+    (14, Ipv6::HEADER_BYTES, mask_of(14, Ipv6::HEADER_BYTES)),
+    (18, Ipv4::HEADER_BYTES, mask_of(18, Ipv4::HEADER_BYTES)),
+    (18, Ipv6::HEADER_BYTES, mask_of(18, Ipv6::HEADER_BYTES)),
+];
+
 /// What is being merged.
 #[derive(Debug)]
 pub(super) struct Merging<P> {
@@ -50,7 +58,7 @@ struct Run<P> {
     /// The headers of the first.
     front: Front,
     /// Which bits of them the others must have too.
-    mask: HeaderMask,
+    mask: &'static HeaderMask,
     /// The sum of those words of its IPv4 header in which the others differ.
     changing_sum: u16,
     /// Bytes of its link header, IP header and TCP header.
@@ -87,35 +95,45 @@ impl Front {
         Self { bytes, len, vlan }
     }
 
-    /// Bytes of the link and the IP header, if they have no options.
-    fn lower_bytes(&self) -> Option<(usize, usize)> {
+    /// Bytes of the link and the IP header, if they have no options, and the mask
+    /// for such headers.
+    fn layout(&self) -> Option<(usize, usize, &'static HeaderMask)> {
         let l2 = if be16(&self.bytes, 12)? == 0x8100 { 18 } else { 14 };
-        match self.bytes[l2] {
-            0x45 => Some((l2, Ipv4::HEADER_BYTES)),
-            first if first >> 4 == 6 && self.bytes[l2 + 6] == protocol::TCP => Some((l2, Ipv6::HEADER_BYTES)),
-            _ => None,
-        }
+        let l3 = match self.bytes[l2] {
+            0x45 => Ipv4::HEADER_BYTES,
+            first if first >> 4 == 6 && self.bytes[l2 + 6] == protocol::TCP => Ipv6::HEADER_BYTES,
+            _ => return None,
+        };
+        MASKS.iter().find(|mask| (mask.0, mask.1) == (l2, l3)).map(|(l2, l3, mask)| (*l2, *l3, mask))
     }
 }
 
 /// All bits of headers of these lengths, but for IP's length, identification
 /// and checksum, TCP's sequence number, PSH and checksum.
-fn mask_of(l2: usize, l3: usize, l4: usize) -> HeaderMask {
-    let mut bytes = [0; size_of::<HeaderMask>()];
-    bytes[..l2 + l3 + l4].fill(0xff);
+const fn mask_of(l2: usize, l3: usize) -> HeaderMask {
     let (ip, tcp) = (l2, l2 + l3);
-    if l3 == Ipv4::HEADER_BYTES {
-        bytes[ip + 2..ip + 6].fill(0);
-        bytes[ip + 10..ip + 12].fill(0);
-    } else {
-        bytes[ip + 4..ip + 6].fill(0);
+    let mut mask = [0; FRONT_BYTES / 8];
+    let mut at = 0;
+    while at < FRONT_BYTES {
+        let ip_differs = if l3 == Ipv4::HEADER_BYTES {
+            matches!(at.wrapping_sub(ip), 2..6 | 10..12)
+        } else {
+            matches!(at.wrapping_sub(ip), 4..6)
+        };
+        let byte = match at.wrapping_sub(tcp) {
+            4..8 | 16..18 => 0,
+            13 => !TcpFlags::PSH.0,
+            _ if ip_differs => 0,
+            _ => 0xff,
+        };
+        mask[at / 8] |= (byte as u64) << (8 * (at % 8));
+        at += 1;
     }
-    bytes[tcp + 4..tcp + 8].fill(0);
-    bytes[tcp + 13] = !TcpFlags::PSH.0;
-    bytes[tcp + 16..tcp + 18].fill(0);
-    let mut mask = [0; _];
-    for (word, bytes) in mask.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_ne_bytes(*bytes);
+    let mut word = 0;
+    while word < mask.len() {
+        // As the bytes lie in memory.
+        mask[word] = mask[word].to_le();
+        word += 1;
     }
     mask
 }
@@ -131,22 +149,29 @@ fn changing_sum(frame: &[u8], ip: usize) -> Option<u16> {
     Some(((folded & 0xffff) + (folded >> 16)) as u16)
 }
 
+/// The first `bytes` bytes of a word, 1 to 8, as they lie in memory.
+const fn first_bytes(bytes: usize) -> u64 {
+    (u64::MAX >> (64 - 8 * bytes)).to_le()
+}
+
 impl<P: Packet> Run<P> {
     /// Payload bytes of a frame that continues the run.
     fn continuation(&self, head: &[u8], frame_bytes: usize, meta: &ReceiveMeta) -> Option<usize> {
         let (ip, tcp) = (self.l2, self.l2 + self.l3);
-        let words = (tcp + self.l4).div_ceil(8);
-        let (words, _) = head.get(..words * 8)?.as_chunks::<8>();
+        let header_bytes = tcp + self.l4;
+        let (words, _) = head.get(..header_bytes.next_multiple_of(8))?.as_chunks::<8>();
         let sequence = head.get(tcp + 4..)?.first_chunk().copied().map(u32::from_be_bytes)?;
         if sequence != self.next.0 || meta.vlan != self.front.vlan {
             return None;
         }
         let (front, _) = self.front.bytes.as_chunks::<8>();
-        let mut difference = 0;
-        for ((one, other), mask) in words.iter().zip(front).zip(&self.mask) {
-            difference |= (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other)) & mask;
+        let (mut difference, mut last) = (0, 0);
+        for ((one, other), mask) in words.iter().zip(front).zip(self.mask) {
+            difference |= last;
+            last = (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other)) & mask;
         }
-        if difference != 0 {
+        // Payload begins in the last word.
+        if difference | (last & first_bytes((header_bytes - 1) % 8 + 1)) != 0 {
             return None;
         }
         let ip_bytes = if self.l3 == Ipv4::HEADER_BYTES {
@@ -194,15 +219,21 @@ impl<P: Packet> Endpoint<P> {
         port: PortIndex,
         frames: impl IntoIterator<Item = (P, ReceiveMeta)>,
     ) {
-        for (frame, meta) in frames {
+        let mut frames = frames.into_iter();
+        while let Some((frame, meta)) = frames.next() {
             if let Some(frame) = self.merge(cx, port, frame, &meta) {
-                self.merging.front = Some(Front::of(frame.head(), meta.vlan));
+                // Nothing can continue the last one.
+                let is_last = frames.size_hint().1 == Some(0);
+                self.merging.front = (!is_last).then(|| Front::of(frame.head(), meta.vlan));
                 self.handle_frame(cx, port, frame, meta);
             }
         }
         self.merging.front = None;
-        while !self.merging.runs.is_empty() {
-            self.deliver_run(cx, 0);
+        if !self.merging.runs.is_empty() {
+            // Delivering begins no run.
+            let mut runs = std::mem::take(&mut self.merging.runs);
+            runs.drain(..).for_each(|run| self.deliver_run(cx, run));
+            self.merging.runs = runs;
         }
     }
 
@@ -264,37 +295,40 @@ impl<P: Packet> Endpoint<P> {
         cx: &mut Context<'_>,
         arrival: &Arrival,
         owner: Owner,
-        segment: Tcp,
+        segment: &Tcp,
         payload: P,
     ) {
         if let Some(at) = self.merging.runs.iter().position(|run| run.owner == owner) {
-            self.deliver_run(cx, at);
+            let run = self.merging.runs.remove(at);
+            self.deliver_run(cx, run);
         }
         let plain = segment.flags.without(TcpFlags::PSH) == TcpFlags::ACK && !payload.is_empty();
-        let Some(front) = self.merging.front.take().filter(|_| plain) else {
-            return self.deliver(cx, owner, &segment, payload);
-        };
-        let Some((l2, l3)) = front.lower_bytes() else { return self.deliver(cx, owner, &segment, payload) };
+        if !plain || self.merging.front.is_none() {
+            return self.deliver(cx, owner, segment, payload);
+        }
+        let Some(front) = self.merging.front.take() else { return };
+        let Some((l2, l3, mask)) = front.layout() else { return self.deliver(cx, owner, segment, payload) };
         let l4 = usize::from(segment.header_bytes);
         if front.len < l2 + l3 + l4 {
-            return self.deliver(cx, owner, &segment, payload);
+            return self.deliver(cx, owner, segment, payload);
         }
         if self.merging.runs.len() == RUNS_MOST {
-            self.deliver_run(cx, 0);
+            let oldest = self.merging.runs.remove(0);
+            self.deliver_run(cx, oldest);
         }
         let next = segment.sequence + payload.len();
         let arrival = *arrival;
         let changing_sum = changing_sum(&front.bytes, l2).unwrap_or_default();
         self.merging.runs.push(Run {
             front,
-            mask: mask_of(l2, l3, l4),
+            mask,
             changing_sum,
             l2,
             l3,
             l4,
             arrival,
             owner,
-            segment,
+            segment: segment.clone(),
             payload,
             next,
             segments: 1,
@@ -303,8 +337,8 @@ impl<P: Packet> Endpoint<P> {
         });
     }
 
-    fn deliver_run(&mut self, cx: &mut Context<'_>, at: usize) {
-        let Run { owner, segment, payload, arrival, joined, joined_bytes, .. } = self.merging.runs.remove(at);
+    fn deliver_run(&mut self, cx: &mut Context<'_>, run: Run<P>) {
+        let Run { owner, segment, payload, arrival, joined, joined_bytes, .. } = run;
         cx.counters.add(Outcome::FrameReceived, joined);
         if let Some(port) = self.port_mut(arrival.port) {
             port.statistics.frames_received += joined;

@@ -166,7 +166,15 @@ impl PathHeader {
     pub(super) fn leads(&self, tuple: &FourTuple) -> bool {
         self.source_port == tuple.local.port()
             && self.destination_port == tuple.remote.port()
-            && self.addresses() == (tuple.local.ip(), tuple.remote.ip())
+            && match (tuple.local.ip(), tuple.remote.ip()) {
+                // Side by side in the header.
+                (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                    let at = usize::from(self.l2_bytes) + 12;
+                    let ends = u64::from(local.to_bits()) << 32 | u64::from(remote.to_bits());
+                    !self.is_ipv6() && self.lower[at..].first_chunk() == Some(&ends.to_be_bytes())
+                }
+                ends => self.addresses() == ends,
+            }
     }
 
     /// Our address and the peer's.

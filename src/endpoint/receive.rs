@@ -105,21 +105,14 @@ impl<P: Packet> Endpoint<P> {
 
     /// `packet` is the IP packet, header included, padding not.
     fn handle_ip(&mut self, cx: &mut Context<'_>, mut arrival: Arrival, mut packet: P, meta: ReceiveMeta) {
-        let port = &self.ports[usize::from(arrival.port.0)];
-        let to_us = port.owns(arrival.destination);
-        let to_group = is_multicast(arrival.destination) || port.is_broadcast(arrival.destination);
-        if !to_us && !to_group {
-            return cx.count(Outcome::IpNotForUs);
+        if arrival.protocol == protocol::TCP {
+            packet.trim_front(arrival.header_bytes);
+            return self.handle_tcp(cx, &mut arrival, packet, meta);
         }
-        if !self.is_source_valid(&arrival) {
-            return cx.count(Outcome::IpSourceInvalid);
+        if !self.admits(cx, &mut arrival) {
+            return;
         }
-        arrival.to_us_alone &= to_us;
         match (arrival.protocol, arrival.source.is_ipv4()) {
-            (protocol::TCP, _) => {
-                packet.trim_front(arrival.header_bytes);
-                self.handle_tcp(cx, &arrival, packet, meta);
-            }
             (protocol::ICMP, true) => self.handle_icmp_v4(cx, &arrival, packet),
             (protocol::ICMPV6, false) => self.handle_icmp_v6(cx, &arrival, packet),
             (protocol::UDP, _) => {
@@ -131,6 +124,24 @@ impl<P: Packet> Endpoint<P> {
                 self.answer_unreachable(cx, &arrival, packet);
             }
         }
+    }
+
+    /// Whether a packet came to an address of this host, or of a group, from one
+    /// that another host may have. Notes whether it came to us alone.
+    pub(super) fn admits(&self, cx: &mut Context<'_>, arrival: &mut Arrival) -> bool {
+        let port = &self.ports[usize::from(arrival.port.0)];
+        let to_us = port.owns(arrival.destination);
+        let to_group = is_multicast(arrival.destination) || port.is_broadcast(arrival.destination);
+        if !to_us && !to_group {
+            cx.count(Outcome::IpNotForUs);
+            return false;
+        }
+        if !self.is_source_valid(arrival) {
+            cx.count(Outcome::IpSourceInvalid);
+            return false;
+        }
+        arrival.to_us_alone &= to_us;
+        true
     }
 
     /// RFC 1122 §3.2.1.3, RFC 4291 §2.7: a packet comes from one host, and not

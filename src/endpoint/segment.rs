@@ -42,28 +42,37 @@ fn is_request(segment: &Tcp) -> bool {
 }
 
 impl<P: Packet> Endpoint<P> {
-    /// Takes in a segment; `packet` begins with the TCP header.
+    /// Takes in a segment; `packet` begins with the TCP header. The addresses in
+    /// `arrival` were not looked at yet: those of a connection's segment on its
+    /// own port are the ones that it was opened with.
     pub(super) fn handle_tcp(
         &mut self,
         cx: &mut Context<'_>,
-        arrival: &Arrival,
+        arrival: &mut Arrival,
         mut packet: P,
         meta: ReceiveMeta,
     ) {
-        // RFC 1122 §4.2.3.10: a segment to a group or everybody is none.
-        if !arrival.to_us_alone {
-            return cx.count(Outcome::IpNotForUs);
+        let mut segment = Tcp::default();
+        if segment.read(packet.head()).is_err() {
+            if self.admits_segment(cx, arrival) {
+                cx.count(Outcome::TcpMalformed);
+            }
+            return;
         }
-        let Ok(segment) = Tcp::parse(packet.head()) else { return cx.count(Outcome::TcpMalformed) };
-        if !is_checksum_valid(arrival, &packet, meta.l4_checksum) {
-            return cx.count(Outcome::TcpChecksumBad);
-        }
-        packet.trim_front(usize::from(segment.header_bytes));
         let tuple = FourTuple {
             local: SocketAddr::new(arrival.destination, segment.destination_port),
             remote: SocketAddr::new(arrival.source, segment.source_port),
         };
-        let Some(owner) = self.owner_of(&tuple) else {
+        let found = self.owner_of_segment(&tuple);
+        let is_known = arrival.to_us_alone && found.is_some_and(|(_, port)| port == arrival.port);
+        if !is_known && !self.admits_segment(cx, arrival) {
+            return;
+        }
+        if !is_checksum_valid(arrival, &packet, meta.l4_checksum) {
+            return cx.count(Outcome::TcpChecksumBad);
+        }
+        packet.trim_front(usize::from(segment.header_bytes));
+        let Some((owner, _)) = found else {
             let payload_bytes = packet.len();
             return self.handle_stranger(cx, &Stranger { tuple, segment: &segment, payload_bytes }, None);
         };
@@ -73,7 +82,18 @@ impl<P: Packet> Endpoint<P> {
             let stranger = Stranger { tuple, segment: &segment, payload_bytes: packet.len() };
             return self.handle_stranger(cx, &stranger, Some(after));
         }
-        self.deliver_or_merge(cx, arrival, owner, segment, packet);
+        self.deliver_or_merge(cx, arrival, owner, &segment, packet);
+    }
+
+    /// RFC 1122 §4.2.3.10: a segment to a group or everybody is none.
+    fn admits_segment(&self, cx: &mut Context<'_>, arrival: &mut Arrival) -> bool {
+        if !self.admits(cx, arrival) {
+            return false;
+        }
+        if !arrival.to_us_alone {
+            cx.count(Outcome::IpNotForUs);
+        }
+        arrival.to_us_alone
     }
 
     /// `after`: where the previous connection of the same 4-tuple ended.

@@ -6,7 +6,7 @@ use super::event::{Event, News};
 use super::slot::{Body, Slot, Standing, Transmit};
 use crate::base::{ConnectionId, Context, FourTuple, Packet, Queue, SubflowId};
 use crate::endpoint::demux::Owner;
-use crate::mptcp::{self, CloseReason, Connection};
+use crate::mptcp::{self, CloseReason};
 
 impl<P: Packet> Endpoint<P> {
     /// The next news for the application; `None`: there is none now.
@@ -47,32 +47,51 @@ impl<P: Packet> Endpoint<P> {
     }
 
     /// Takes in the events and deadlines of every touched connection.
+    #[inline]
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
+        if !self.touched.is_empty() {
+            self.settle_touched(cx);
+        }
+    }
+
+    // Out of line, so that who settles for nothing does not pay for it.
+    #[inline(never)]
+    fn settle_touched(&mut self, cx: &mut Context<'_>) {
         while let Some(id) = self.touched.pop() {
             self.settle_one(cx, id);
         }
     }
 
     fn settle_one(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
-        let Some(slot) = self.slot_mut(id) else { return };
-        slot.queued.touched = false;
-        while let Some(event) = self.slot_mut(id).and_then(Slot::connection).and_then(Connection::poll_event)
-        {
+        while let Some(event) = self.next_event_of(id) {
             self.apply(cx, id, event);
         }
-        let Some(slot) = self.connections.get_mut(id.index, id.generation) else { return };
+    }
+
+    /// The next event of a touched connection. With the last one gone, its timer
+    /// is moved, and it goes if it is over.
+    fn next_event_of(&mut self, id: ConnectionId) -> Option<mptcp::Event> {
+        let slot = self.connections.get_mut(id.index, id.generation)?;
+        if let Body::Live(connection) = &mut slot.body
+            && let Some(event) = connection.poll_event()
+        {
+            return Some(event);
+        }
+        slot.queued.touched = false;
         if slot.is_over() {
-            return self.forget(id);
+            self.forget(id);
+            return None;
         }
         // What it is about to send changes its deadlines again: they are looked at after that.
         if slot.queued.transmit == Transmit::InTurn {
-            return;
+            return None;
         }
         let deadline = match &slot.body {
             Body::Live(connection) => connection.poll_deadline(),
             Body::Remains(_) => None,
         };
         self.wheel.set(slot.timer, deadline);
+        None
     }
 
     fn apply(&mut self, cx: &mut Context<'_>, id: ConnectionId, event: mptcp::Event) {

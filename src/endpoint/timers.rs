@@ -23,7 +23,9 @@ impl<P: Packet> Endpoint<P> {
             }
         }
         for index in 0..self.ports.len() {
-            self.handle_neighbour_timeouts(cx, index);
+            if self.ports[index].neighbours.poll_deadline().is_some_and(|deadline| deadline <= cx.now) {
+                self.handle_neighbour_timeouts(cx, index);
+            }
         }
         self.settle(cx);
     }

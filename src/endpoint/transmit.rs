@@ -47,8 +47,15 @@ impl<P: Packet> Endpoint<P> {
         !self.blocked.is_empty() || self.ports.iter().any(|port| !port.output.is_empty())
     }
 
-    /// Sends the host's own frames.
+    /// Sends the host's own frames, of which there mostly are none.
     fn send_queued(&mut self, sink: &mut impl FrameSink<P>) {
+        if self.ports.iter().any(|port| !port.output.is_empty()) {
+            self.send_own_frames(sink);
+        }
+    }
+
+    #[inline(never)]
+    fn send_own_frames(&mut self, sink: &mut impl FrameSink<P>) {
         for port in &mut self.ports {
             while sink.room(port.index) > 0 {
                 let Some(frame) = port.output.pop() else { break };
@@ -124,13 +131,11 @@ impl<P: Packet> Endpoint<P> {
     ) -> Turn {
         for _ in 0..SEGMENTS_PER_TURN {
             let Some(slot) = self.connections.get_mut(id.index, id.generation) else { return Turn::Done };
-            let blocked = self
-                .ports
-                .iter()
-                .any(|port| slot.ports.contains(port.index) && !writable.contains(port.index));
+            let ways = slot.ports;
             let Some(connection) = slot.connection() else { return Turn::Done };
             let Some(subflow) = connection.poll_transmit(cx, *writable, &mut self.segment) else {
-                return if blocked { Turn::Blocked } else { Turn::Done };
+                let blocked = |port: &Port<P>| ways.contains(port.index) && !writable.contains(port.index);
+                return if self.ports.iter().any(blocked) { Turn::Blocked } else { Turn::Done };
             };
             if let Some(port) = self.send_segment_of(cx, id, subflow, sink)
                 && !self.ports[usize::from(port.0)].takes_segment(sink.room(port))

@@ -125,6 +125,22 @@ fn a_segment_to_everybody_is_none() {
 }
 
 #[test]
+fn a_segment_of_a_connection_comes_to_its_port_alone() {
+    let mut bench = listening(endpoint_config(1, 2), 8);
+    let (acknowledgement, sequence) = handshake(&mut bench, 1000, 5);
+    let bytes = segment(from_station(1000), ACK, sequence, acknowledgement, &[]);
+    let other_port = [&[2, 0, 0, 0, 1, 1], &bytes[6..]].concat();
+    bench.receive_at(1, &other_port, ReceiveMeta::default());
+    assert_eq!(bench.count(Outcome::IpNotForUs), 1);
+    let everybody = [&[0xff; 6], &bytes[6..]].concat();
+    bench.receive_at(0, &everybody, ReceiveMeta::default());
+    assert_eq!(bench.count(Outcome::IpNotForUs), 2);
+    let dropped = bench.count(Outcome::FrameNotForUs);
+    bench.receive_at(0, &bytes, ReceiveMeta::default());
+    assert_eq!((bench.count(Outcome::IpNotForUs), bench.count(Outcome::FrameNotForUs)), (2, dropped));
+}
+
+#[test]
 fn a_join_with_an_unknown_token_is_told_why() {
     // Neither the listener nor its absence matters.
     for mut bench in [listening(endpoint_config(1, 1), 8), Bench::new(endpoint_config(1, 1))] {
