@@ -1,7 +1,7 @@
 //! Links that come and go.
 
 use super::Endpoint;
-use crate::base::{Context, Packet, PortIndex};
+use crate::base::{Context, Outcome, Packet, PortIndex};
 use std::net::IpAddr;
 
 impl<P: Packet> Endpoint<P> {
@@ -14,10 +14,12 @@ impl<P: Packet> Endpoint<P> {
         }
         at.link_up = up;
         if up {
-            at.neighbours.handle_link_up();
             self.announce(cx, usize::from(port.0));
         } else {
             at.output.clear();
+            let lost = at.neighbours.handle_link_down() as u64;
+            at.statistics.frames_dropped += lost;
+            cx.counters.add(Outcome::LinkDown, lost);
         }
         // A link that comes back concerns those too that never had a subflow on it.
         for id in self.ids(|slot| up || slot.ports.contains(port)) {

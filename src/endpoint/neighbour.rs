@@ -19,10 +19,21 @@ pub(super) use learn::Evidence;
 
 /// REACHABLE_TIME (RFC 4861 §10).
 const REACHABLE_TIME: Duration = Duration::from_secs(30);
-/// RETRANS_TIMER.
+/// RETRANS_TIMER of the questions to a neighbour that was known.
 const RETRANSMIT_TIME: Duration = Duration::from_secs(1);
-/// MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT.
-const SOLICITATIONS: u8 = 3;
+/// MAX_UNICAST_SOLICIT.
+const UNICAST_SOLICITATIONS: u8 = 3;
+/// What each question to everybody waits for its answer: RETRANS_TIMER is 50 ms,
+/// and grows (RFC 7048 §3). A wire that comes up at both ends loses the first
+/// questions, and answers within microseconds then; a neighbour that is asleep
+/// has as long as MAX_MULTICAST_SOLICIT questions of a second each give it.
+const MULTICAST_INTERVALS: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(750),
+    Duration::from_secs(1),
+    Duration::from_secs(1),
+];
 /// How long a neighbour that did not answer is not asked again.
 const FAILED_TIME: Duration = Duration::from_secs(1);
 /// How often a full table is searched for an entry to give up.
@@ -172,13 +183,15 @@ impl<P> NeighbourTable<P> {
             let key = self.asking[at];
             let Some(neighbour) = self.neighbours.get_mut(key.0, key.1) else { continue };
             match neighbour.state {
-                State::Incomplete { sent, again_at } if again_at <= now && sent >= SOLICITATIONS => {
+                State::Incomplete { sent, again_at }
+                    if again_at <= now && usize::from(sent) >= MULTICAST_INTERVALS.len() =>
+                {
                     neighbour.state = State::Failed { until: now + FAILED_TIME };
                     self.parked -= neighbour.parked.len();
                     lost.extend(neighbour.parked.drain(..));
                 }
                 // It may have moved: forget the Ethernet address, ask everybody.
-                State::Probe { sent, again_at, .. } if again_at <= now && sent >= SOLICITATIONS => {
+                State::Probe { sent, again_at, .. } if again_at <= now && sent >= UNICAST_SOLICITATIONS => {
                     neighbour.state = State::Incomplete { sent: 0, again_at: now };
                     self.ask(now, key);
                 }
@@ -191,15 +204,24 @@ impl<P> NeighbourTable<P> {
         self.forget_answered();
     }
 
-    /// The link was down: whoever was reachable need not be any more.
-    pub(super) fn handle_link_up(&mut self) {
-        for key in self.by_address.values() {
-            if let Some(neighbour) = self.neighbours.get_mut(key.0, key.1)
-                && let State::Reachable { mac, .. } = neighbour.state
-            {
-                neighbour.state = State::Stale { mac };
+    /// The link is gone. What is known is in doubt when it comes back; who was
+    /// not found is asked anew then, by whoever needs it. What waited is lost:
+    /// returns how many frames that were.
+    pub(super) fn handle_link_down(&mut self) -> usize {
+        let neighbours = &mut self.neighbours;
+        self.by_address.retain(|_, key| {
+            let Some(neighbour) = neighbours.get_mut(key.0, key.1) else { return false };
+            let mac = neighbour.state.mac();
+            match mac {
+                Some(mac) => neighbour.state = State::Stale { mac },
+                None => drop(neighbours.remove(key.0, key.1)),
             }
-        }
+            mac.is_some()
+        });
+        self.asking.clear();
+        self.next_deadline = None;
+        self.wanted.clear();
+        std::mem::take(&mut self.parked)
     }
 
     /// Whether nobody is being asked.
@@ -246,14 +268,20 @@ impl<P> NeighbourTable<P> {
     /// Wants one more solicitation for an entry in INCOMPLETE or PROBE.
     fn ask(&mut self, now: Instant, key: NeighbourKey) {
         let Some(neighbour) = self.neighbours.get_mut(key.0, key.1) else { return };
-        let (State::Incomplete { sent, again_at } | State::Probe { sent, again_at, .. }) =
-            &mut neighbour.state
-        else {
-            return;
+        let again_at = match &mut neighbour.state {
+            State::Incomplete { sent, again_at } => {
+                *again_at =
+                    now + MULTICAST_INTERVALS.get(usize::from(*sent)).map_or(RETRANSMIT_TIME, |&at| at);
+                *sent += 1;
+                *again_at
+            }
+            State::Probe { sent, again_at, .. } => {
+                *again_at = now + RETRANSMIT_TIME;
+                *sent += 1;
+                *again_at
+            }
+            _ => return,
         };
-        *sent += 1;
-        *again_at = now + RETRANSMIT_TIME;
-        let again_at = *again_at;
         self.wanted.push_back(Solicitation {
             address: neighbour.address,
             source: neighbour.source,

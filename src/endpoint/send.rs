@@ -56,6 +56,10 @@ impl<P: Packet> Endpoint<P> {
             return cx.count(Outcome::NoRoute);
         };
         let port = &mut self.ports[usize::from(route.port.0)];
+        if !port.link_up {
+            port.statistics.frames_dropped += 1;
+            return cx.count(Outcome::LinkDown);
+        }
         let lookup = port.neighbours.lookup(cx.now, &mut None, route.next_hop, packet.source);
         let mac = match lookup {
             Lookup::Found(mac) => mac,

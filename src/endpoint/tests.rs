@@ -8,6 +8,7 @@ mod frames;
 mod hostile;
 mod icmp;
 mod lan;
+mod links;
 mod merge;
 mod segments;
 mod station;

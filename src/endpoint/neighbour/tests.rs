@@ -68,18 +68,21 @@ fn all_neighbours_share_a_limit_of_waiting_frames() {
 }
 
 #[test]
-fn asks_three_times_then_gives_up_and_tries_again_later() {
+fn asks_soon_again_then_less_often_then_gives_up_and_tries_again_later() {
     let mut table = table(10);
     let Lookup::Wait(key) = look(&mut table, 0, 2) else { panic!("not asked") };
     table.park(key, frame(1));
     let mut lost = Vec::new();
-    let mut asked = 0;
-    while let Some(deadline) = table.poll_deadline() {
-        asked += std::iter::from_fn(|| table.take_solicitation()).count();
-        table.handle_timeout(deadline, &mut lost);
+    let mut asked = vec![];
+    let mut now = at(0);
+    loop {
+        asked.extend(std::iter::from_fn(|| table.take_solicitation()).map(|_| now));
+        let Some(deadline) = table.poll_deadline() else { break };
+        now = deadline;
+        table.handle_timeout(now, &mut lost);
     }
-    assert_eq!(asked, 3);
-    assert_eq!(lost.len(), 1);
+    assert_eq!(asked, [0, 50, 250, 1_000, 2_000].map(at));
+    assert_eq!((now, lost.len()), (at(3_000), 1));
     assert_eq!(look(&mut table, 3_500, 2), Lookup::Unreachable);
     assert_eq!(look(&mut table, 4_000, 2), Lookup::Wait(key));
     assert!(table.take_solicitation().is_some());
@@ -154,12 +157,37 @@ fn a_full_table_gives_up_the_longest_unused() {
 }
 
 #[test]
-fn a_link_that_comes_back_raises_doubt() {
+fn a_link_that_goes_raises_doubt() {
     let mut table = table(2);
     look(&mut table, 0, 2);
     learn(&mut table, 0, 2, MAC, ANSWER);
     table.take_solicitation();
-    table.handle_link_up();
+    assert_eq!(table.handle_link_down(), 0);
     assert_eq!(look(&mut table, 1, 2), Lookup::Found(MAC));
     assert_eq!(table.take_solicitation().unwrap().unicast, Some(MAC));
+}
+
+#[test]
+fn a_link_that_goes_ends_every_question() {
+    let mut table = table(2);
+    let Lookup::Wait(key) = look(&mut table, 0, 2) else { panic!("not asked") };
+    table.park(key, frame(1));
+    table.park(key, frame(2));
+    assert_eq!(table.handle_link_down(), 2);
+    assert!(table.is_quiet());
+    assert_eq!((table.poll_deadline(), table.iter().count()), (None, 0));
+    // Who needs it asks anew, from the beginning.
+    let Lookup::Wait(anew) = look(&mut table, 10, 2) else { panic!("not asked") };
+    assert!(anew != key && table.take_solicitation().is_some());
+    assert_eq!(table.poll_deadline(), Some(at(60)));
+    // The limit over all neighbours is free again.
+    assert!(table.park(anew, frame(3)).is_none() && table.park(anew, frame(4)).is_none());
+    // So does who met one that had not answered.
+    let mut lost = Vec::new();
+    while let Some(deadline) = table.poll_deadline() {
+        table.handle_timeout(deadline, &mut lost);
+    }
+    assert_eq!(look(&mut table, 3_020, 2), Lookup::Unreachable);
+    table.handle_link_down();
+    assert!(matches!(look(&mut table, 3_021, 2), Lookup::Wait(_)));
 }
