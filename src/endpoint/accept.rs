@@ -36,12 +36,12 @@ impl<P: Packet> Endpoint<P> {
         }
         let Some(id) = self.next_connection(cx) else { return cx.count(Outcome::TcpConnectionLimit) };
         let Some(path) = self.path(cx, stranger.tuple) else { return cx.count(Outcome::NoRoute) };
-        let Some((key, token)) = self.draw_key(cx) else { return cx.count(Outcome::MpFallbackTokenInit) };
+        let Some(key) = self.draw_key(cx) else { return cx.count(Outcome::MpFallbackTokenInit) };
         let sequence = self.initial_sequence(cx, &path.tuple, after);
         let config = self.mptcp.clone();
         let connection = Connection::accept(config, path, key, sequence, stranger.segment, cx);
         let order = self.listeners.begin(listener, id, cx.now);
-        self.insert_connection(id, connection, path, token, Standing::HalfOpen(listener, order));
+        self.insert_connection(id, connection, path, Standing::HalfOpen(listener, order));
     }
 
     /// A SYN with MP_JOIN (RFC 8684 §3.2).

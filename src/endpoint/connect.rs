@@ -8,10 +8,8 @@ use super::event::Pending;
 use super::path_header::PathHeader;
 use super::route::{choose_source, route};
 use super::slot::{Body, Queued, Slot, Standing, Way};
-use crate::base::{
-    AddressId, ConnectionId, Context, FourTuple, Key, Packet, PortIndex, PortSet, SubflowId, Token,
-};
-use crate::mptcp::{self, Connection, LocalAddress, Path};
+use crate::base::{AddressId, ConnectionId, Context, FourTuple, Key, Packet, PortIndex, PortSet, SubflowId};
+use crate::mptcp::{Connection, HashedKey, LocalAddress, Path};
 use std::net::{IpAddr, SocketAddr};
 
 /// Why a connection cannot be opened.
@@ -64,10 +62,10 @@ impl<P: Packet> Endpoint<P> {
         let route = route(&self.ports, source, remote.ip()).ok_or(ConnectError::NoRoute)?;
         let tuple = self.choose_tuple(cx, route.port, source, port, remote).ok_or(ConnectError::NoPort)?;
         let path = self.path(cx, tuple).ok_or(ConnectError::NoRoute)?;
-        let (key, token) = self.draw_key(cx).ok_or(ConnectError::NoToken)?;
+        let key = self.draw_key(cx).ok_or(ConnectError::NoToken)?;
         let sequence = self.initial_sequence(cx, &tuple, None);
         let connection = Connection::connect(self.mptcp.clone(), path, key, sequence, cx);
-        self.insert_connection(id, connection, path, token, Standing::Announced);
+        self.insert_connection(id, connection, path, Standing::Announced);
         Ok(id)
     }
 
@@ -146,17 +144,19 @@ impl<P: Packet> Endpoint<P> {
         self.path(cx, tuple)
     }
 
-    /// A key whose token nobody has (RFC 8684 §3.1).
-    pub(super) fn draw_key(&self, cx: &mut Context<'_>) -> Option<(Key, Token)> {
+    /// A key whose token nobody has (RFC 8684 §3.1), if MPTCP is spoken.
+    pub(super) fn draw_key(&self, cx: &mut Context<'_>) -> Option<HashedKey> {
+        if !self.mptcp.enabled {
+            return Some(HashedKey::UNUSED);
+        }
         let mut unique = None;
         for _ in 0..KEY_DRAWS {
-            let key = Key(cx.random.next_u64());
-            let token = mptcp::token_of(key);
-            if self.demux.by_token(token).is_some() {
+            let key = HashedKey::of(Key(cx.random.next_u64()));
+            if self.demux.by_token(key.token()).is_some() {
                 continue;
             }
-            unique = Some((key, token));
-            if self.steering.as_ref().is_none_or(|steering| steering.owns_token(token)) {
+            unique = Some(key);
+            if self.steering.as_ref().is_none_or(|steering| steering.owns_token(key.token())) {
                 break;
             }
         }
@@ -169,9 +169,9 @@ impl<P: Packet> Endpoint<P> {
         id: ConnectionId,
         connection: Connection<P>,
         path: Path,
-        token: Token,
         standing: Standing,
     ) {
+        let token = connection.token();
         let slot = Slot {
             body: Body::Live(Box::new(connection)),
             standing,
@@ -185,7 +185,9 @@ impl<P: Packet> Endpoint<P> {
             queued: Queued::default(),
         };
         if self.connections.insert(slot).is_ok() {
-            self.demux.insert_token(token, id);
+            if self.mptcp.enabled {
+                self.demux.insert_token(token, id);
+            }
             self.insert_way(id, SubflowId(0), path);
             self.touch(id);
         }

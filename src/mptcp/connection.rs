@@ -4,7 +4,7 @@ use super::address::Addresses;
 use super::close::Ending;
 use super::config::{Config, Path};
 use super::event::{CloseReason, Event, SubflowInfo};
-use super::key::{initial_data_sequence, token_of};
+use super::key::HashedKey;
 use super::mapping::{Mapping, Tag};
 use super::receive::Receiver;
 use super::scheduler::Scheduler;
@@ -52,6 +52,7 @@ pub(super) struct Keys {
     pub(super) local_token: Token,
     /// Known once MP_CAPABLE was answered.
     pub(super) remote: Option<Key>,
+    pub(super) remote_token: Token,
 }
 
 /// What the path manager saw when it last looked at all pairs of addresses.
@@ -121,7 +122,7 @@ impl<P: Packet> Connection<P> {
     pub fn connect(
         config: Rc<Config>,
         path: Path,
-        key: Key,
+        key: HashedKey,
         initial_sequence: SeqNumber,
         cx: &mut Context<'_>,
     ) -> Self {
@@ -136,7 +137,7 @@ impl<P: Packet> Connection<P> {
     pub fn accept(
         config: Rc<Config>,
         path: Path,
-        key: Key,
+        key: HashedKey,
         initial_sequence: SeqNumber,
         syn: &Tcp,
         cx: &mut Context<'_>,
@@ -149,17 +150,17 @@ impl<P: Packet> Connection<P> {
         connection
     }
 
-    fn new(config: Rc<Config>, role: Role, key: Key, path: Path) -> Self {
+    fn new(config: Rc<Config>, role: Role, key: HashedKey, path: Path) -> Self {
         let pieces = (config.receive_buffer_bytes / 512).max(256);
         Self {
             subflows: Vec::new(),
             core: Core {
                 role,
                 mode: Mode::Negotiating,
-                keys: Keys { local: key, local_token: token_of(key), remote: None },
+                keys: Keys { local: key.key, local_token: key.token, remote: None, remote_token: Token(0) },
                 announce: None,
                 checksum: config.checksum,
-                send: Sender::new(initial_data_sequence(key)),
+                send: Sender::new(key.initial_data_sequence),
                 receive: Receiver::new(config.receive_buffer_bytes, pieces),
                 addresses: Addresses::new(path.tuple),
                 paths_managed: PathsManaged::NEVER,

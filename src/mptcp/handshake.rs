@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Core, Mode, Role};
 use super::event::Event;
-use super::key::initial_data_sequence;
+use super::key::HashedKey;
 use super::subflow::Stage;
 use crate::base::{Context, Key, Outcome, Packet, SubflowId};
 use crate::wire::{MpCapable, MptcpOption, Tcp, TcpFlags};
@@ -146,8 +146,10 @@ impl<P: Packet> Core<P> {
     }
 
     fn take_remote_key(&mut self, key: Key) {
+        let hashed = HashedKey::of(key);
         self.keys.remote = Some(key);
-        self.receive.set_initial(initial_data_sequence(key));
+        self.keys.remote_token = hashed.token;
+        self.receive.set_initial(hashed.initial_data_sequence);
         self.mode = Mode::Multipath;
     }
 

@@ -7,18 +7,35 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 
-/// The token of a key: the most significant 32 bits of its SHA-256
-/// (RFC 8684 §3.2). The endpoint checks that it is unique.
-pub fn token_of(key: Key) -> Token {
-    let digest = Sha256::digest(key.0.to_be_bytes());
-    Token(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+/// A key and what its SHA-256 says, which is computed once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashedKey {
+    pub(super) key: Key,
+    pub(super) token: Token,
+    pub(super) initial_data_sequence: DataSeqNumber,
 }
 
-/// The initial data sequence number of a key's owner: the least significant
-/// 64 bits of the key's SHA-256 (RFC 8684 §3.1).
-pub(super) fn initial_data_sequence(key: Key) -> DataSeqNumber {
-    let digest = Sha256::digest(key.0.to_be_bytes());
-    DataSeqNumber(digest[24..].iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+impl HashedKey {
+    /// Of a connection that will never speak MPTCP.
+    pub const UNUSED: Self = Self { key: Key(0), token: Token(0), initial_data_sequence: DataSeqNumber(0) };
+
+    /// The token is the most significant 32 bits (RFC 8684 §3.2), the initial
+    /// data sequence number of the key's owner the least significant 64 (§3.1).
+    pub fn of(key: Key) -> Self {
+        let digest = Sha256::digest(key.0.to_be_bytes());
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
+        Self {
+            key,
+            token: Token(number(&digest[..4]) as u32),
+            initial_data_sequence: DataSeqNumber(number(&digest[24..])),
+        }
+    }
+
+    /// Names the connection of the key's owner. The endpoint checks that it is
+    /// unique.
+    pub const fn token(&self) -> Token {
+        self.token
+    }
 }
 
 /// HMAC-SHA256 with the sender's key followed by the receiver's.

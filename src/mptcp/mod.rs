@@ -44,5 +44,5 @@ mod tests;
 pub use config::{Config, LocalAddress, Path};
 pub use connection::Connection;
 pub use event::{CloseReason, Event, JoinRefused, SubflowInfo};
-pub use key::token_of;
+pub use key::HashedKey;
 pub use scheduler::SchedulerKind;

@@ -87,11 +87,13 @@ impl<P: Packet> OptionWriter<'_, P> {
     }
 
     fn write_join_syn(&mut self, nonce: u32, options: &mut OptionBytes) {
-        let Some(remote) = self.core.keys.remote else { return };
+        if self.core.keys.remote.is_none() {
+            return;
+        }
         let join = MpJoin::Syn {
             backup: self.signal.backup_by_local,
             address_id: self.signal.local_id,
-            token: super::key::token_of(remote),
+            token: self.core.keys.remote_token,
             nonce,
         };
         self.emit(&MptcpOption::Join(join), options, None);

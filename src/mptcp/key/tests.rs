@@ -84,8 +84,9 @@ const ADDRESSES: &[AddressVector] = &[
 #[test]
 fn tokens_and_initial_sequence_numbers() {
     for &(key, token, sequence) in KEYS {
-        assert_eq!(token_of(Key(key)), Token(token));
-        assert_eq!(initial_data_sequence(Key(key)), DataSeqNumber(sequence));
+        let hashed = HashedKey::of(Key(key));
+        assert_eq!((hashed.key, hashed.token()), (Key(key), Token(token)));
+        assert_eq!(hashed.initial_data_sequence, DataSeqNumber(sequence));
     }
 }
 

@@ -41,7 +41,7 @@ fn a_join_of_ours_shows_the_keys_and_carries_data_once_it_is_answered() {
     let (flow, syn) = host.open(&wanted).expect("room");
     let Some(MpJoin::Syn { backup, address_id, token, .. }) = syn.join() else { panic!("{syn:?}") };
     assert_eq!((backup, address_id), (false, AddressId(2)));
-    assert_eq!(token, crate::mptcp::token_of(super::segment::THEIR_KEY));
+    assert_eq!(token, crate::mptcp::HashedKey::of(super::segment::THEIR_KEY).token());
     host.inject(&flow, &Host::join_answer(&syn, 0, false));
     let third = host.sent_one();
     assert!(matches!(third.join(), Some(MpJoin::Ack { .. })));

@@ -7,7 +7,7 @@ use crate::base::{
     Random, SeqNumber, SubflowId,
 };
 use crate::congestion::Algorithm;
-use crate::mptcp::key::{join_hmac, leftmost_64, leftmost_160, token_of};
+use crate::mptcp::key::{HashedKey, join_hmac, leftmost_64, leftmost_160};
 use crate::mptcp::{CloseReason, Config, Connection, Event, JoinRefused, LocalAddress, Path, SchedulerKind};
 use crate::tcp::{self, OutgoingSegment, State};
 use crate::wire::{MpJoin, MptcpOption, TcpFlags};
@@ -103,14 +103,16 @@ impl Host {
     }
 
     pub(super) fn connect_over(config: Config, path: Path) -> Self {
-        Self::new(|flow, cx| Connection::connect(Rc::new(config), path, OUR_KEY, flow.ours, cx))
+        Self::new(|flow, cx| {
+            Connection::connect(Rc::new(config), path, HashedKey::of(OUR_KEY), flow.ours, cx)
+        })
     }
 
     /// The peer's SYN came.
     pub(super) fn accept(config: Config, syn: &Segment) -> Self {
         let path = path(our_address(1), 80, SocketAddr::new(their_address(1), 5_000));
         Self::new(|flow, cx| {
-            Connection::accept(Rc::new(config), path, OUR_KEY, flow.ours, &syn.tcp(flow), cx)
+            Connection::accept(Rc::new(config), path, HashedKey::of(OUR_KEY), flow.ours, &syn.tcp(flow), cx)
         })
     }
 
@@ -295,8 +297,12 @@ impl Host {
 
     fn join_between(&mut self, ours: u8, n: u8, id: u8, backup: bool) -> Result<Flow, JoinRefused> {
         let mut flow = self.next_flow();
-        let join =
-            MpJoin::Syn { backup, address_id: AddressId(id), token: token_of(OUR_KEY), nonce: THEIR_NONCE };
+        let join = MpJoin::Syn {
+            backup,
+            address_id: AddressId(id),
+            token: HashedKey::of(OUR_KEY).token(),
+            nonce: THEIR_NONCE,
+        };
         let syn = segment("S", 0, 0).option(MptcpOption::Join(join)).tcp(&flow);
         let remote = SocketAddr::new(their_address(n), 6_000 + self.serial as u16);
         let path = path(our_address(ours), 80, remote);

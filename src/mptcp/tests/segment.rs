@@ -3,7 +3,7 @@
 //! sequence numbers are offsets of the streams.
 
 use crate::base::{AddressId, DataSeqNumber, HeapPacket, Key, Packet, SeqNumber, SubflowId};
-use crate::mptcp::key::{add_address_hmac, initial_data_sequence};
+use crate::mptcp::key::{HashedKey, add_address_hmac};
 use crate::tcp::OutgoingSegment;
 use crate::wire::{
     AddAddress, AddressIds, DataAck, DataSignal, MappingSignal, MpCapable, MpJoin, MptcpOption, MptcpOptions,
@@ -16,12 +16,12 @@ pub(super) const THEIR_KEY: Key = Key(0xfedc_ba98_7654_3210);
 
 /// The data sequence number of an offset of our stream.
 pub(super) fn ours(offset: u64) -> DataSeqNumber {
-    initial_data_sequence(OUR_KEY) + 1 + offset as usize
+    HashedKey::of(OUR_KEY).initial_data_sequence + 1 + offset as usize
 }
 
 /// The data sequence number of an offset of the peer's stream.
 pub(super) fn theirs(offset: u64) -> DataSeqNumber {
-    initial_data_sequence(THEIR_KEY) + 1 + offset as usize
+    HashedKey::of(THEIR_KEY).initial_data_sequence + 1 + offset as usize
 }
 
 /// The bytes of either stream.
