@@ -117,6 +117,11 @@ impl PortSet {
         self.0 & (1 << (port.0 & 63)) != 0
     }
 
+    /// Whether every port of the set is in `other` too.
+    pub const fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
     /// Whether no port is in the set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

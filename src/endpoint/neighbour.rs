@@ -150,6 +150,16 @@ impl<P> NeighbourTable<P> {
         self.use_entry(now, key, source)
     }
 
+    /// Where the neighbour of a key is, if that is certain.
+    pub(super) fn reachable(&mut self, now: Instant, key: NeighbourKey) -> Option<MacAddress> {
+        let neighbour = self.neighbours.get_mut(key.0, key.1)?;
+        neighbour.used_at = now;
+        match neighbour.state {
+            State::Reachable { mac, until } if until > now => Some(mac),
+            _ => None,
+        }
+    }
+
     /// Keeps a frame until the neighbour answers. Gives back what has to go
     /// when too many wait: the oldest that waits for the same neighbour.
     pub(super) fn park(&mut self, key: NeighbourKey, frame: QueuedFrame<P>) -> Option<QueuedFrame<P>> {

@@ -31,8 +31,12 @@ impl<P: Packet> Endpoint<P> {
     }
 
     fn handle_neighbour_timeouts(&mut self, cx: &mut Context<'_>, index: usize) {
+        let neighbours = &mut self.ports[index].neighbours;
+        if neighbours.poll_deadline().is_none_or(|deadline| deadline > cx.now) {
+            return;
+        }
         let mut lost = Vec::new();
-        self.ports[index].neighbours.handle_timeout(cx.now, &mut lost);
+        neighbours.handle_timeout(cx.now, &mut lost);
         for frame in &lost {
             self.ports[index].statistics.frames_dropped += 1;
             cx.count(Outcome::NeighbourUnresolved);

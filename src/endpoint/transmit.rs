@@ -134,8 +134,7 @@ impl<P: Packet> Endpoint<P> {
             let ways = slot.ports;
             let Some(connection) = slot.connection() else { return Turn::Done };
             let Some(subflow) = connection.poll_transmit(cx, *writable, &mut self.segment) else {
-                let blocked = |port: &Port<P>| ways.contains(port.index) && !writable.contains(port.index);
-                return if self.ports.iter().any(blocked) { Turn::Blocked } else { Turn::Done };
+                return if ways.is_within(*writable) { Turn::Done } else { Turn::Blocked };
             };
             if let Some(port) = self.send_segment_of(cx, id, subflow, sink)
                 && !self.ports[usize::from(port.0)].takes_segment(sink.room(port))
@@ -167,12 +166,21 @@ impl<P: Packet> Endpoint<P> {
             cx.count(Outcome::LinkDown);
             return Some(port_index);
         }
-        let (source, next_hop) = way.hop(port);
-        match port.neighbours.lookup(cx.now, &mut way.neighbour, next_hop, source) {
+        let known = way.neighbour.and_then(|key| port.neighbours.reachable(cx.now, key));
+        let lookup = known.map_or_else(
+            || {
+                let (source, next_hop) = way.hop(port);
+                port.neighbours.lookup(cx.now, &mut way.neighbour, next_hop, source)
+            },
+            Lookup::Found,
+        );
+        match lookup {
             Lookup::Found(mac) => send_cuts(cx, port, way, mac, &self.segment, &mut self.header, sink),
             lookup => self.park_segment(cx, id, subflow, lookup),
         }
-        self.solicit(cx, usize::from(port_index.0));
+        if known.is_none() {
+            self.solicit(cx, usize::from(port_index.0));
+        }
         Some(port_index)
     }
 

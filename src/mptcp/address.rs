@@ -43,9 +43,12 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    pub(super) fn new(initial: FourTuple) -> Self {
+    /// `opens`: whether joins are tried from here.
+    pub(super) fn new(initial: FourTuple, opens: bool) -> Self {
         let mut attempts = Attempts::new();
-        attempts.remember(initial.local.ip(), initial.remote);
+        if opens {
+            attempts.remember(initial.local.ip(), initial.remote);
+        }
         let initial_remote = InitialRemote::Open;
         Self { initial: initial.into(), initial_remote, remote: Vec::new(), withdrawn: None, attempts }
     }

@@ -146,7 +146,9 @@ impl Attempts {
 
     /// A join succeeded: it cost nothing, and makes up for one that failed.
     pub(super) fn succeeded(&mut self) {
-        self.revise();
+        if self.is_spent() {
+            self.revise();
+        }
         self.failures_left = (self.failures_left + 2).min(FAILURES_MAX);
     }
 }

@@ -60,12 +60,12 @@ pub(super) struct Keys {
 pub(super) struct PathsManaged {
     /// The attempts' revision.
     pub(super) revision: u32,
-    /// Subflows in use.
-    pub(super) subflows: u8,
+    /// A pair was left for want of room.
+    pub(super) crowded: bool,
 }
 
 impl PathsManaged {
-    pub(super) const NEVER: Self = Self { revision: 0, subflows: u8::MAX };
+    pub(super) const NEVER: Self = Self { revision: 0, crowded: true };
 }
 
 /// Everything that belongs to the connection and not to one subflow.
@@ -162,7 +162,7 @@ impl<P: Packet> Connection<P> {
                 checksum: config.checksum,
                 send: Sender::new(key.initial_data_sequence),
                 receive: Receiver::new(config.receive_buffer_bytes, pieces),
-                addresses: Addresses::new(path.tuple),
+                addresses: Addresses::new(path.tuple, role == Role::Active && config.enabled),
                 paths_managed: PathsManaged::NEVER,
                 signals: Signals::default(),
                 ending: Ending::default(),

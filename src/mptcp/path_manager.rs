@@ -5,6 +5,7 @@
 use super::connection::{Connection, PathsManaged, Role};
 use super::event::Event;
 use crate::base::Packet;
+use arrayvec::ArrayVec;
 use std::net::{IpAddr, SocketAddr};
 
 impl<P: Packet> Connection<P> {
@@ -17,25 +18,30 @@ impl<P: Packet> Connection<P> {
             return;
         }
         // Nothing has changed since all pairs were looked at.
-        let in_use = self.subflows_in_use();
-        let subflows = in_use as u8;
-        if self.core.paths_managed
-            == (PathsManaged { revision: core.addresses.attempts.revision(), subflows })
-        {
+        let revision = core.addresses.attempts.revision();
+        let is_new = core.paths_managed.revision != revision;
+        if !is_new && !core.paths_managed.crowded {
             return;
         }
-        let mut room = usize::from(core.config.max_subflows).saturating_sub(in_use);
+        let mut room = self.room_for_subflows();
+        if !is_new && room == 0 {
+            return;
+        }
+        let mut crowded = false;
         let config = core.config.clone();
+        let targets: ArrayVec<_, 17> = core.addresses.join_targets().collect();
         for local in &config.addresses {
             if self.core.addresses.is_withdrawn(local.id) {
                 continue;
             }
-            let targets: arrayvec::ArrayVec<_, 17> = self.core.addresses.join_targets().collect();
-            for target in targets {
+            for target in &targets {
                 let same_family = local.address.is_ipv4() == target.address.is_ipv4();
                 let attempts = &self.core.addresses.attempts;
-                let is_tried = attempts.is_tried(local.address, target.address);
-                if room == 0 || !same_family || is_tried || attempts.is_spent() {
+                if !same_family || attempts.is_tried(local.address, target.address) || attempts.is_spent() {
+                    continue;
+                }
+                if room == 0 {
+                    crowded = true;
                     continue;
                 }
                 let connects = self.connects(local.address, target.address);
@@ -51,8 +57,15 @@ impl<P: Packet> Connection<P> {
                 self.core.events.push_back(event);
             }
         }
-        let revision = self.core.addresses.attempts.revision();
-        self.core.paths_managed = PathsManaged { revision, subflows };
+        self.core.paths_managed = PathsManaged { revision, crowded };
+    }
+
+    /// How many more subflows there may be, those counted that the endpoint was
+    /// asked for.
+    fn room_for_subflows(&self) -> usize {
+        let is_asked_for = |event: &&Event| matches!(event, Event::OpenSubflow { .. });
+        let asked_for = self.core.events.iter().filter(is_asked_for).count();
+        usize::from(self.core.config.max_subflows).saturating_sub(self.subflows_in_use() + asked_for)
     }
 
     /// Whether a subflow runs between these.
@@ -67,7 +80,6 @@ impl<P: Packet> Connection<P> {
     /// is not tried again.
     pub fn refuse_subflow(&mut self, local: IpAddr, remote: SocketAddr) {
         self.core.addresses.attempts.remember(local, remote);
-        self.core.addresses.attempts.revise();
         // Its place may go to another pair.
         self.manage_paths();
     }
