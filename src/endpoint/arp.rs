@@ -90,6 +90,11 @@ impl<P: Packet> Endpoint<P> {
             cx.count(Outcome::NeighbourTableFull);
         }
         for frame in ready {
+            if let Some(segment) = frame.segment
+                && let Some(connection) = self.touch(segment.connection)
+            {
+                connection.handle_late_departure(cx, segment.subflow);
+            }
             self.enqueue(cx, index, frame);
         }
     }

@@ -101,6 +101,13 @@ impl<P: Packet> Connection<P> {
         self.settle(cx);
     }
 
+    /// A segment of the subflow that waited for the next hop's address leaves.
+    pub fn handle_late_departure(&mut self, cx: &mut Context<'_>, subflow: SubflowId) {
+        if let Some(subflow) = self.subflow_mut(subflow) {
+            subflow.tcp.handle_late_departure(cx.now);
+        }
+    }
+
     /// Whether any subflow leaves by this port.
     pub fn uses_port(&self, port: PortIndex) -> bool {
         self.all().any(|subflow| subflow.path.port == port)

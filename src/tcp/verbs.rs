@@ -49,6 +49,16 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         }
     }
 
+    /// The SYN leaves only now, after a wait for the next hop's address, which is
+    /// no part of the round trip.
+    pub fn handle_late_departure(&mut self, now: Instant) {
+        if matches!(self.state, State::SynSent | State::SynReceived) && self.send.next > 0 {
+            self.send.last_sent = now;
+            self.timers.retransmit = None;
+            self.arm_retransmission_timer(now);
+        }
+    }
+
     /// When a segment last came or left.
     pub fn moved_at(&self) -> Instant {
         self.receive.last_heard.max(self.send.last_sent)

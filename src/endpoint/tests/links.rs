@@ -1,6 +1,6 @@
 //! Links that come up while somebody wants to use them.
 
-use super::connections::connected;
+use super::connections::{connected, stream};
 use super::lan::Lan;
 use super::*;
 use crate::base::{ConnectionId, Outcome, PortIndex};
@@ -33,6 +33,27 @@ fn a_neighbour_that_could_not_hear_the_first_questions_is_asked_soon_again() {
     lan.run_for(Duration::from_millis(10) + AT_ONCE);
     assert!(is_connected(&lan, client), "the SYN waited for the answer and no longer");
     assert_eq!(lan.count(0, Outcome::TcpSynRetransmit), 0);
+    let info = lan.hosts[0].endpoint.info(client).unwrap();
+    let rtt = info.subflows[0].smoothed_rtt.unwrap();
+    assert!(rtt < AT_ONCE, "{rtt:?}: the wait was no part of the round trip");
+}
+
+/// A scheduler that prefers the shorter round trip would leave the link alone.
+#[test]
+fn a_join_whose_neighbour_answers_late_is_as_near_as_it_is() {
+    let mut lan = Lan::new(2, 2);
+    lose(&mut lan, 1);
+    let (client, server) = connected(&mut lan, "0.0.0.0:80", "10.0.0.2:80");
+    lan.send(0, client, b"hello");
+    lan.run_for(Duration::from_millis(100));
+    lan.dead.clear();
+    lan.run_for(Duration::from_millis(200));
+    let bytes = stream(1, 100_000);
+    lan.send(0, client, &bytes);
+    lan.run_until("all there", |lan| lan.received(1, server).len() == 5 + bytes.len());
+    let sent = |port| lan.hosts[0].endpoint.port_statistics(PortIndex(port)).unwrap().bytes_sent;
+    let (first, second) = (sent(0), sent(1));
+    assert!(second > first / 2, "{first} bytes on the one, {second} on the other");
 }
 
 #[test]
