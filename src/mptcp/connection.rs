@@ -62,10 +62,12 @@ pub(super) struct PathsManaged {
     pub(super) revision: u32,
     /// A pair was left for want of room.
     pub(super) crowded: bool,
+    /// Subflows that the endpoint was asked for and has not answered yet.
+    pub(super) asked_for: u8,
 }
 
 impl PathsManaged {
-    pub(super) const NEVER: Self = Self { revision: 0, crowded: true };
+    pub(super) const NEVER: Self = Self { revision: 0, crowded: true, asked_for: 0 };
 }
 
 /// Everything that belongs to the connection and not to one subflow.

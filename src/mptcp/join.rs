@@ -98,6 +98,7 @@ impl<P: Packet> Connection<P> {
         remote_id: AddressId,
         initial_sequence: SeqNumber,
     ) -> Option<SubflowId> {
+        self.answered();
         self.core.addresses.attempts.remember(path.tuple.local.ip(), path.tuple.remote);
         let is_over = self.core.mode != Mode::Multipath || self.core.ending.is_closed();
         if is_over || self.core.is_withdrawn(path.tuple.local.ip()) || self.core.addresses.attempts.is_spent()

@@ -19,17 +19,18 @@ impl<P: Packet> Connection<P> {
         }
         // Nothing has changed since all pairs were looked at.
         let revision = core.addresses.attempts.revision();
-        let is_new = core.paths_managed.revision != revision;
-        if !is_new && !core.paths_managed.crowded {
+        let PathsManaged { revision: seen, crowded, asked_for } = core.paths_managed;
+        if seen == revision && !crowded {
             return;
         }
-        let mut room = self.room_for_subflows();
-        if !is_new && room == 0 {
+        let taken = self.subflows_in_use() + usize::from(asked_for);
+        let mut room = usize::from(core.config.max_subflows).saturating_sub(taken);
+        if seen == revision && room == 0 {
             return;
         }
-        let mut crowded = false;
         let config = core.config.clone();
         let targets: ArrayVec<_, 17> = core.addresses.join_targets().collect();
+        self.core.paths_managed = PathsManaged { revision, crowded: false, asked_for };
         for local in &config.addresses {
             if self.core.addresses.is_withdrawn(local.id) {
                 continue;
@@ -41,7 +42,7 @@ impl<P: Packet> Connection<P> {
                     continue;
                 }
                 if room == 0 {
-                    crowded = true;
+                    self.core.paths_managed.crowded = true;
                     continue;
                 }
                 let connects = self.connects(local.address, target.address);
@@ -52,20 +53,18 @@ impl<P: Packet> Connection<P> {
                     continue;
                 }
                 room -= 1;
+                self.core.paths_managed.asked_for += 1;
                 let event =
                     Event::OpenSubflow { local: *local, remote: target.address, remote_id: target.id };
                 self.core.events.push_back(event);
             }
         }
-        self.core.paths_managed = PathsManaged { revision, crowded };
     }
 
-    /// How many more subflows there may be, those counted that the endpoint was
-    /// asked for.
-    fn room_for_subflows(&self) -> usize {
-        let is_asked_for = |event: &&Event| matches!(event, Event::OpenSubflow { .. });
-        let asked_for = self.core.events.iter().filter(is_asked_for).count();
-        usize::from(self.core.config.max_subflows).saturating_sub(self.subflows_in_use() + asked_for)
+    /// The endpoint answered one `Event::OpenSubflow`.
+    pub(super) const fn answered(&mut self) {
+        let asked_for = &mut self.core.paths_managed.asked_for;
+        *asked_for = asked_for.saturating_sub(1);
     }
 
     /// Whether a subflow runs between these.
@@ -80,6 +79,7 @@ impl<P: Packet> Connection<P> {
     /// is not tried again.
     pub fn refuse_subflow(&mut self, local: IpAddr, remote: SocketAddr) {
         self.core.addresses.attempts.remember(local, remote);
+        self.answered();
         // Its place may go to another pair.
         self.manage_paths();
     }

@@ -113,6 +113,22 @@ fn a_transient_reset_bars_nothing() {
 }
 
 #[test]
+fn a_pair_without_room_gets_the_place_of_one_that_is_refused() {
+    let mut host = Host::active(Config { addresses: addresses(4), max_subflows: 3, ..config() });
+    let wanted = host.wanted();
+    assert_eq!(wanted.len(), 2);
+    assert_eq!(stir(&mut host), [], "two are thought about");
+    host.with(|connection, _| connection.refuse_subflow(wanted[0].local.address, wanted[0].remote));
+    let instead = host.wanted();
+    assert_eq!(instead.len(), 1);
+    assert!(!wanted.contains(&instead[0]));
+    for wanted in [&wanted[1], &instead[0]] {
+        host.open(wanted).expect("room");
+        assert_eq!(host.wanted(), []);
+    }
+}
+
+#[test]
 fn a_reset_bars_its_own_pair_only() {
     let mut host = Host::active(Config { addresses: addresses(3), ..config() });
     let wanted = host.wanted();
