@@ -4,7 +4,6 @@
 use super::attempts::Attempts;
 use super::config::Config;
 use super::connection::{Connection, Core};
-use super::key::add_address_is_genuine;
 use super::subflow::ResetSignal;
 use crate::base::{AddressId, Context, FourTuple, Outcome, PackedTuple, Packet, PortIndex, SubflowId};
 use crate::wire::{AddAddress, AddressIds, ResetReason};
@@ -36,7 +35,7 @@ pub(super) struct Addresses {
     initial: PackedTuple,
     initial_remote: InitialRemote,
     /// As many as there are, [`REMOTE_MAX`] at most.
-    remote: Vec<RemoteAddress>,
+    remote: Box<[RemoteAddress]>,
     /// Ids of ours that were withdrawn: a set.
     withdrawn: Option<Box<[u64; 4]>>,
     pub(super) attempts: Attempts,
@@ -50,7 +49,7 @@ impl Addresses {
             attempts.remember(initial.local.ip(), initial.remote);
         }
         let initial_remote = InitialRemote::Open;
-        Self { initial: initial.into(), initial_remote, remote: Vec::new(), withdrawn: None, attempts }
+        Self { initial: initial.into(), initial_remote, remote: Box::default(), withdrawn: None, attempts }
     }
 
     /// The first subflow's ends, also after it is gone.
@@ -105,8 +104,10 @@ impl Addresses {
             if known_address || self.remote.len() >= limit.min(REMOTE_MAX) {
                 return false;
             }
-            self.remote.reserve_exact(1);
-            self.remote.push(new);
+            let mut remote = std::mem::take(&mut self.remote).into_vec();
+            remote.reserve_exact(1);
+            remote.push(new);
+            self.remote = remote.into_boxed_slice();
         }
         // A chance for joins, also where none was tried.
         self.attempts.forget_remote(new.address);
@@ -123,7 +124,9 @@ impl Addresses {
         }
         let known = self.remote.iter().position(|known| known.id == id);
         if let Some(at) = known {
-            let gone = self.remote.remove(at);
+            let mut remote = std::mem::take(&mut self.remote).into_vec();
+            let gone = remote.remove(at);
+            self.remote = remote.into_boxed_slice();
             self.attempts.forget_remote(gone.address);
         }
         is_initial || known.is_some()
@@ -169,7 +172,7 @@ impl<P: Packet> Connection<P> {
         }
         cx.count(Outcome::MpAddAddrRx);
         let Some((local, remote)) = self.both_keys() else { return false };
-        if !add_address_is_genuine(remote, local, option) {
+        if !self.core.macs.is_genuine((remote, local), option) {
             cx.count(Outcome::MpAddAddrHmacFailure);
             return false;
         }

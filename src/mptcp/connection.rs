@@ -4,7 +4,7 @@ use super::address::Addresses;
 use super::close::Ending;
 use super::config::{Config, Path};
 use super::event::{CloseReason, Event, SubflowInfo};
-use super::key::HashedKey;
+use super::key::{HashedKey, Macs};
 use super::mapping::{Mapping, Tag};
 use super::receive::Receiver;
 use super::scheduler::Scheduler;
@@ -77,6 +77,7 @@ pub(super) struct Core<P> {
     pub(super) role: Role,
     pub(super) mode: Mode,
     pub(super) keys: Keys,
+    pub(super) macs: Macs,
     /// The infinite mapping that the next payload of a plain connection declares.
     pub(super) announce: Option<Box<Mapping>>,
     /// DSS checksums were agreed on.
@@ -160,6 +161,7 @@ impl<P: Packet> Connection<P> {
                 role,
                 mode: Mode::Negotiating,
                 keys: Keys { local: key.key, local_token: key.token, remote: None, remote_token: Token(0) },
+                macs: Macs::default(),
                 announce: None,
                 checksum: config.checksum,
                 send: Sender::new(key.initial_data_sequence),

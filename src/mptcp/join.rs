@@ -3,7 +3,7 @@
 use super::config::Path;
 use super::connection::{Connection, Mode};
 use super::event::JoinRefused;
-use super::key::{equal, join_hmac, leftmost_64, leftmost_160};
+use super::key::{equal, leftmost_64, leftmost_160};
 use super::subflow::{JoinHandshake, ResetSignal, Stage};
 use crate::base::{AddressId, Context, Key, Outcome, Packet, SeqNumber, SubflowId};
 use crate::tcp;
@@ -147,7 +147,7 @@ impl<P: Packet> Connection<P> {
             return;
         };
         cx.count(Outcome::MpJoinSynAckRx);
-        let expected = leftmost_64(&join_hmac(remote, local, remote_nonce, nonce));
+        let expected = leftmost_64(&self.core.macs.join((remote, local), remote_nonce, nonce));
         if !equal(&hmac.to_be_bytes(), &expected.to_be_bytes()) {
             cx.count(Outcome::MpJoinSynAckHmacFailure);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));
@@ -165,9 +165,11 @@ impl<P: Packet> Connection<P> {
 
     /// Passive: the third ACK.
     fn handle_join_confirmation(&mut self, cx: &mut Context<'_>, id: SubflowId, segment: &Tcp) {
-        let (Some((local, remote)), Some(subflow)) = (self.both_keys(), self.subflow(id)) else { return };
+        let (Some((local, remote)), Some((core, subflow))) = (self.both_keys(), self.split(id)) else {
+            return;
+        };
         let join = &subflow.signal.rare.join;
-        let expected = leftmost_160(&join_hmac(remote, local, join.remote_nonce, join.local_nonce));
+        let expected = leftmost_160(&core.macs.join((remote, local), join.remote_nonce, join.local_nonce));
         let Some(MpJoin::Ack { hmac }) = join_of(segment) else {
             cx.count(Outcome::MpJoinMissing);
             self.abort_subflow(cx, id, ResetSignal::Reason(ResetReason::Mptcp));

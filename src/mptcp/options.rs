@@ -3,7 +3,7 @@
 
 use super::connection::{Core, Mode, Role};
 use super::handshake::VERSION;
-use super::key::{join_hmac, leftmost_64, leftmost_160};
+use super::key::{leftmost_64, leftmost_160};
 use super::mapping::{Mapping, Tag};
 use super::send::DataFin;
 use super::subflow::{ResetSignal, Signal, Stage};
@@ -81,9 +81,9 @@ impl<P: Packet> OptionWriter<'_, P> {
     }
 
     /// The HMAC by which we show the peer of a join that we have the keys.
-    fn join_hmac(&self) -> Option<[u8; 32]> {
+    fn join_hmac(&mut self) -> Option<[u8; 32]> {
         let (keys, join) = (&self.core.keys, &self.signal.rare.join);
-        Some(join_hmac(keys.local, keys.remote?, join.local_nonce, join.remote_nonce))
+        Some(self.core.macs.join((keys.local, keys.remote?), join.local_nonce, join.remote_nonce))
     }
 
     fn write_join_syn(&mut self, nonce: u32, options: &mut OptionBytes) {
@@ -223,7 +223,8 @@ impl<P: Packet> OptionWriter<'_, P> {
         let Some(remote) = self.core.keys.remote else { return };
         let keys = (self.core.keys.local, remote);
         let timeout = self.core.config.add_address_timeout;
-        let Some(option) = self.core.signals.take(room, keys, self.now, timeout) else { return };
+        let keyed = (keys, &mut self.core.macs);
+        let Some(option) = self.core.signals.take(room, keyed, self.now, timeout) else { return };
         let outcome = match option {
             MptcpOption::AddAddress(add) if add.hmac.is_none() => Outcome::MpEchoAddTx,
             MptcpOption::AddAddress(_) => Outcome::MpAddAddrTx,

@@ -4,7 +4,7 @@
 
 use super::LocalAddress;
 use super::connection::{Connection, Role};
-use super::key::add_address_hmac;
+use super::key::Macs;
 use crate::base::{AddressId, Blank, Duration, Instant, Key, OnDemand, Packet, SubflowId};
 use crate::wire::{AddAddress, AddressIds, MptcpOption};
 use arrayvec::ArrayVec;
@@ -121,11 +121,11 @@ impl Signals {
     pub(super) fn take(
         &mut self,
         room: usize,
-        keys: (Key, Key),
+        (keys, macs): ((Key, Key), &mut Macs),
         now: Instant,
         timeout: Duration,
     ) -> Option<MptcpOption> {
-        let option = self.next(keys)?;
+        let option = self.next(keys, macs)?;
         if option.encoded_len() > room {
             return None;
         }
@@ -146,7 +146,7 @@ impl Signals {
         Some(option)
     }
 
-    fn next(&self, (local, remote): (Key, Key)) -> Option<MptcpOption> {
+    fn next(&self, keys: (Key, Key), macs: &mut Macs) -> Option<MptcpOption> {
         if let Some(echo) = self.waiting.echoes.first() {
             return Some(MptcpOption::AddAddress(*echo));
         }
@@ -154,7 +154,7 @@ impl Signals {
             return Some(MptcpOption::RemoveAddress(self.waiting.removals));
         }
         let announcement = self.waiting.announcements.iter().find(|announcement| announcement.pending)?;
-        let hmac = add_address_hmac(local, remote, announcement.id, announcement.address, None);
+        let hmac = macs.add_address(keys, announcement.id, announcement.address, None);
         Some(MptcpOption::AddAddress(AddAddress {
             address_id: announcement.id,
             address: announcement.address,

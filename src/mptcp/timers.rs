@@ -56,6 +56,7 @@ impl<P: Packet> Connection<P> {
             self.core.send.rest();
             self.core.receive.rest();
             self.core.events.rest();
+            self.core.macs.rest();
         }
     }
 

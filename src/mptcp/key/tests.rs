@@ -93,7 +93,8 @@ fn tokens_and_initial_sequence_numbers() {
 #[test]
 fn join_hmacs() {
     for &(sender, receiver, sender_nonce, receiver_nonce, left_64, left_160) in JOINS {
-        let hmac = join_hmac(Key(sender), Key(receiver), sender_nonce, receiver_nonce);
+        let keys = (Key(sender), Key(receiver));
+        let hmac = Macs::default().join(keys, sender_nonce, receiver_nonce);
         assert_eq!(leftmost_64(&hmac), left_64);
         let hex: String = leftmost_160(&hmac).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, left_160);
@@ -104,18 +105,23 @@ fn join_hmacs() {
 fn add_address_hmacs() {
     for &(sender, receiver, id, address, port, right_64) in ADDRESSES {
         let (sender, receiver) = (Key(sender), Key(receiver));
+        let (keys, other_order) = ((sender, receiver), (receiver, sender));
+        // One that was used before, in both orders, gives the same.
+        let mut macs = Macs::default();
+        macs.join(keys, 1, 2);
+        macs.join(other_order, 1, 2);
         let mut option = AddAddress {
             address_id: AddressId(id),
             address: address.parse().unwrap(),
             port,
             hmac: Some(right_64),
         };
-        assert_eq!(add_address_hmac(sender, receiver, option.address_id, option.address, port), right_64);
-        assert!(add_address_is_genuine(sender, receiver, &option));
-        assert!(!add_address_is_genuine(receiver, sender, &option));
+        assert_eq!(macs.add_address(keys, option.address_id, option.address, port), right_64);
+        assert!(macs.is_genuine(keys, &option));
+        assert!(!macs.is_genuine(other_order, &option));
         option.hmac = Some(right_64 ^ 1);
-        assert!(!add_address_is_genuine(sender, receiver, &option));
+        assert!(!macs.is_genuine(keys, &option));
         option.hmac = None;
-        assert!(!add_address_is_genuine(sender, receiver, &option));
+        assert!(!macs.is_genuine(keys, &option));
     }
 }

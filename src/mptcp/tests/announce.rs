@@ -3,7 +3,7 @@
 use super::script::{Host, addresses, config, our_address, their_address};
 use super::segment::{OUR_KEY, Sent, THEIR_KEY, add_address, segment};
 use crate::base::{AddressId, Duration, Outcome, PortIndex};
-use crate::mptcp::key::add_address_hmac;
+use crate::mptcp::key::Macs;
 use crate::mptcp::{Config, JoinRefused};
 use crate::tcp::State;
 use crate::wire::{AddAddress, MpJoin, MptcpOption, ResetReason, TcpFlags};
@@ -33,7 +33,7 @@ fn echo(announced: &AddAddress) -> MptcpOption {
 #[test]
 fn other_addresses_are_announced_with_the_rightmost_64_bits_of_the_hmac() {
     let (_, announced) = announcing(2);
-    let hmac = add_address_hmac(OUR_KEY, THEIR_KEY, AddressId(2), our_address(2), None);
+    let hmac = Macs::default().add_address((OUR_KEY, THEIR_KEY), AddressId(2), our_address(2), None);
     let expected =
         AddAddress { address_id: AddressId(2), address: our_address(2), port: None, hmac: Some(hmac) };
     assert_eq!(announced, [expected]);

@@ -7,7 +7,7 @@ use crate::base::{
     Random, SeqNumber, SubflowId,
 };
 use crate::congestion::Algorithm;
-use crate::mptcp::key::{HashedKey, join_hmac, leftmost_64, leftmost_160};
+use crate::mptcp::key::{HashedKey, Macs, leftmost_64, leftmost_160};
 use crate::mptcp::{CloseReason, Config, Connection, Event, JoinRefused, LocalAddress, Path, SchedulerKind};
 use crate::tcp::{self, OutgoingSegment, State};
 use crate::wire::{MpJoin, MptcpOption, TcpFlags};
@@ -313,7 +313,7 @@ impl Host {
     /// The third ACK of a join of the peer's, for the SYN/ACK that answered it.
     pub(super) fn third_ack(answer: &Sent) -> Segment {
         let Some(MpJoin::SynAck { nonce, .. }) = answer.join() else { panic!("no MP_JOIN: {answer:?}") };
-        let hmac = leftmost_160(&join_hmac(THEIR_KEY, OUR_KEY, THEIR_NONCE, nonce));
+        let hmac = leftmost_160(&Macs::default().join((THEIR_KEY, OUR_KEY), THEIR_NONCE, nonce));
         segment(".", 1, 1).option(MptcpOption::Join(MpJoin::Ack { hmac }))
     }
 
@@ -354,7 +354,7 @@ impl Host {
     /// The SYN/ACK that answers a SYN of ours.
     pub(super) fn join_answer(syn: &Sent, id: u8, backup: bool) -> Segment {
         let Some(MpJoin::Syn { nonce, .. }) = syn.join() else { panic!("no MP_JOIN: {syn:?}") };
-        let hmac = leftmost_64(&join_hmac(THEIR_KEY, OUR_KEY, THEIR_NONCE, nonce));
+        let hmac = leftmost_64(&Macs::default().join((THEIR_KEY, OUR_KEY), THEIR_NONCE, nonce));
         let join = MpJoin::SynAck { backup, address_id: AddressId(id), hmac, nonce: THEIR_NONCE };
         segment("S.", 0, 1).option(MptcpOption::Join(join))
     }

@@ -3,7 +3,7 @@
 //! sequence numbers are offsets of the streams.
 
 use crate::base::{AddressId, DataSeqNumber, HeapPacket, Key, Packet, SeqNumber, SubflowId};
-use crate::mptcp::key::{HashedKey, add_address_hmac};
+use crate::mptcp::key::{HashedKey, Macs};
 use crate::tcp::OutgoingSegment;
 use crate::wire::{
     AddAddress, AddressIds, DataAck, DataSignal, MappingSignal, MpCapable, MpJoin, MptcpOption, MptcpOptions,
@@ -49,7 +49,7 @@ pub(super) fn data_capable(length: u16) -> MptcpOption {
 /// A genuine ADD_ADDR of the peer.
 pub(super) fn add_address(id: u8, address: IpAddr, port: Option<u16>) -> MptcpOption {
     let id = AddressId(id);
-    let hmac = add_address_hmac(THEIR_KEY, OUR_KEY, id, address, port);
+    let hmac = Macs::default().add_address((THEIR_KEY, OUR_KEY), id, address, port);
     MptcpOption::AddAddress(AddAddress { address_id: id, address, port, hmac: Some(hmac) })
 }
 
