@@ -195,13 +195,9 @@ impl<P: Packet> Endpoint<P> {
 
     /// Notes where a subflow's segments go and whose those are that come.
     pub(super) fn insert_way(&mut self, id: ConnectionId, subflow: SubflowId, path: Path) {
-        let Some(next_hop) =
-            route(&self.ports, path.tuple.local.ip(), path.tuple.remote.ip()).map(|route| route.next_hop)
-        else {
-            return;
-        };
-        let header = PathHeader::new(&self.ports[usize::from(path.port.0)].config, &path.tuple);
-        let by_gateway = next_hop != path.tuple.remote.ip();
+        let port = &self.ports[usize::from(path.port.0)];
+        let header = PathHeader::new(&port.config, &path.tuple);
+        let by_gateway = port.prefix_bits(path.tuple.remote.ip()).is_none();
         let way = Way { port: path.port, by_gateway, neighbour: None, header };
         if let Some(slot) = self.slot_mut(id) {
             slot.set_way(subflow, way);
