@@ -8,9 +8,9 @@ use dpdk_support::frames::{answer, bytes_of, receive, send, send_pieces};
 use dpdk_support::namespace::{Namespace, device_exists, run};
 use dpdk_support::ping::Ping;
 use dpdk_support::{eal, has_network_privileges, open, pools, wait_for, wait_readable};
-use mpdk::base::{HeapPacket, TransmitOffload};
+use mpdk::base::{HeapPacket, Payload, PortIndex, TransmitFrame, TransmitOffload};
 use mpdk::device::{Device, Segmentation};
-use mpdk::dpdk::{DpdkDevice, Error, OffloadRequest, Port, PortConfig};
+use mpdk::dpdk::{DpdkDevice, Error, OffloadRequest, Pool, PoolConfig, Port, PortConfig};
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -272,7 +272,7 @@ fn checksums_are_filled_in_and_verified() {
                 send(&mut device, &reply).unwrap();
             } else if frame.get(23) == Some(&6) {
                 assert_eq!(meta.l4_checksum, mpdk::base::ChecksumState::Good);
-                let (header, offload) = reset_of(&frame);
+                let (header, offload) = reset_of(&frame, 0);
                 send_pieces(&mut device, &header, &[], offload).unwrap();
             }
         }
@@ -284,13 +284,57 @@ fn checksums_are_filled_in_and_verified() {
     port.close().unwrap();
 }
 
-/// The RST that answers a SYN (RFC 9293 §3.10.7.1), checksums left to the port.
-fn reset_of(syn: &[u8]) -> (Vec<u8>, TransmitOffload) {
+/// The driver sums a frame up buffer by buffer, and takes each to begin at an
+/// even byte: what refers to payload at an odd one has a wrong checksum.
+#[test]
+fn a_checksum_over_odd_pieces_is_right() {
+    if !has_network_privileges() {
+        return;
+    }
+    let (namespace, port, mut device) = tap_in_namespace('j', &PortConfig::default());
+    let mac = device.mac();
+    let pool = Pool::new(&eal(), &PoolConfig::transmit("tap-j-payload", 64)).unwrap();
+    let connect = || {
+        let port = "10.77.0.2:80".parse().unwrap();
+        std::net::TcpStream::connect_timeout(&port, Duration::from_secs(20)).unwrap_err().kind()
+    };
+    // A reset may say why (RFC 9293 §3.5.2).
+    for pieces in [&["because", " of it"][..], &["be", "cause"], &["b", "e", "cause"], &["because of", " it"]]
+    {
+        let payload: Vec<_> = pieces.iter().map(|piece| pool.packet(&[piece.as_bytes()]).unwrap()).collect();
+        let refused = namespace.spawn(connect);
+        wait_for("a refused connection", || {
+            for (frame, _) in receive(&mut device) {
+                if let Some(reply) = answer(&frame, mac, OUR_IP) {
+                    send(&mut device, &reply).unwrap();
+                } else if frame.get(23) == Some(&6) {
+                    let payload = Payload::whole(&payload);
+                    let (header, offload) = reset_of(&frame, payload.len() as u16);
+                    device
+                        .transmit(TransmitFrame { port: PortIndex(0), header: &header, payload, offload })
+                        .unwrap();
+                }
+            }
+            device.flush();
+            refused.is_finished().then_some(())
+        });
+        assert_eq!(refused.join().unwrap(), std::io::ErrorKind::ConnectionRefused, "{pieces:?}");
+        // Only what the driver would get wrong is copied.
+        let is_even = pieces[..pieces.len() - 1].iter().all(|piece| piece.len() % 2 == 0);
+        assert_eq!(device.take_copied_bytes() == 0, is_even, "{pieces:?}");
+    }
+    drop(device);
+    port.close().unwrap();
+}
+
+/// The RST that answers a SYN (RFC 9293 §3.10.7.1), with so many bytes behind it,
+/// checksums left to the port.
+fn reset_of(syn: &[u8], payload_bytes: u16) -> (Vec<u8>, TransmitOffload) {
     let mut frame = syn[..54].to_vec();
     frame.copy_within(6..12, 0);
     frame[6..12].copy_from_slice(&syn[..6]);
     frame[14] = 0x45;
-    frame[16..18].copy_from_slice(&40_u16.to_be_bytes());
+    frame[16..18].copy_from_slice(&(40 + payload_bytes).to_be_bytes());
     frame[24..26].fill(0);
     frame[26..30].copy_from_slice(&syn[30..34]);
     frame[30..34].copy_from_slice(&syn[26..30]);
@@ -304,7 +348,8 @@ fn reset_of(syn: &[u8]) -> (Vec<u8>, TransmitOffload) {
     frame[48..54].fill(0);
     // The pseudo-header: addresses, protocol, length (RFC 9293 §3.1).
     let mut pseudo = frame[26..34].to_vec();
-    pseudo.extend_from_slice(&[0, 6, 0, 20]);
+    pseudo.extend_from_slice(&[0, 6]);
+    pseudo.extend_from_slice(&(20 + payload_bytes).to_be_bytes());
     let sum = !u16::from_be_bytes(dpdk_support::frames::checksum(&pseudo));
     frame[50..52].copy_from_slice(&sum.to_be_bytes());
     let offload = TransmitOffload {

@@ -34,6 +34,9 @@ pub struct DpdkDevice {
     queue: u16,
     pending: Pending,
     stash: Stash,
+    /// The driver makes checksums as if each buffer began at an even byte of the
+    /// frame: net_tap, which makes them in software.
+    sums_by_buffer: bool,
     received: Box<[ffi::mpdk_received; BURST]>,
     /// Frames of the next burst at most.
     burst: u16,
@@ -59,6 +62,7 @@ impl DpdkDevice {
             queue,
             pending: Pending::new(port.id, queue),
             stash: Stash::new(&port.transmit_pool),
+            sums_by_buffer: port.address.is_driver("net_tap"),
             received: Box::new([ffi::mpdk_received::default(); BURST]),
             burst: BURST as u16,
             waiting: 0,
@@ -159,7 +163,8 @@ impl Device for DpdkDevice {
             return Err(Refusal::QueueFull);
         }
         let capabilities = &self.port.capabilities;
-        let built = frame::build(&mut self.stash, capabilities, &frame, &mut self.copied_bytes)?;
+        let (stash, copied_bytes) = (&mut self.stash, &mut self.copied_bytes);
+        let built = frame::build(stash, capabilities, self.sums_by_buffer, &frame, copied_bytes)?;
         self.pending.push(built);
         Ok(())
     }

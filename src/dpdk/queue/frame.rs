@@ -60,12 +60,30 @@ impl Drop for Built {
     }
 }
 
+/// Copies payload that would be referred to at an odd byte of the frame, with all
+/// the rest; returns how many bytes more are copied.
+fn copy_if_odd(parts: &mut [ffi::mpdk_part]) -> u64 {
+    let before_last = parts.split_last().map_or(&[][..], |(_, before)| before);
+    if before_last.iter().all(|part| part.len % 2 == 0) {
+        return 0;
+    }
+    let referred = parts.iter_mut().filter(|part| !part.buffer.is_null());
+    referred
+        .map(|part| {
+            part.buffer = std::ptr::null_mut();
+            u64::from(part.len)
+        })
+        .sum()
+}
+
 /// Builds a frame: the header is copied, payload is held by reference where the
 /// device can read it and otherwise copied and counted. Tells the driver what to
-/// fill in.
+/// fill in. `sums_by_buffer`: it makes checksums as if each buffer began at an even
+/// byte of the frame.
 pub(super) fn build<Q: InDevice<Mbuf>>(
     stash: &mut Stash,
     capabilities: &Capabilities,
+    sums_by_buffer: bool,
     frame: &TransmitFrame<'_, Q>,
     copied_bytes: &mut u64,
 ) -> Result<Built, Refusal> {
@@ -95,13 +113,16 @@ pub(super) fn build<Q: InDevice<Mbuf>>(
             }),
         }
     });
-    let all: Vec<_>;
+    let mut all: Vec<_>;
     let parts = if rest.is_empty() {
-        &parts[..]
+        &mut parts[..]
     } else {
         all = parts.into_iter().chain(rest).collect();
-        &all
+        &mut all
     };
+    if sums_by_buffer && frame.offload.tcp_checksum {
+        copied += copy_if_odd(parts);
+    }
     let mbuf = finish(stash, frame.header, parts, capabilities.max_segments, &frame.offload)?;
     *copied_bytes += copied;
     Ok(Built { mbuf, bytes: bytes as u32 })
