@@ -191,8 +191,8 @@ fn an_empty_pool_delays_frames_but_loses_no_wake_up() {
     let namespace = Namespace::new();
     let name = tap_name('d');
     let (_, transmit) = pools(&eal, "tap-d");
-    let small = mpdk::dpdk::PoolConfig::receive("tap-d-small", 64);
-    let small = mpdk::dpdk::Pool::new(&eal, &small).unwrap();
+    let small = PoolConfig::receive("tap-d-small", 64);
+    let small = Pool::new(&eal, &small).unwrap();
     let config = PortConfig { receive_descriptors: 32, ..PortConfig::default() };
     let (port, mut device) = open(&eal, &format!("net_tap3,iface={name}"), &config, &(small, transmit));
     namespace.take_device(&name, KERNEL_IP);
