@@ -1,7 +1,7 @@
 //! How often the heap is asked, so that a program can show that its packet path
 //! does not.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 
 thread_local! {
@@ -14,38 +14,38 @@ pub fn allocations() -> u64 {
     COUNT.with(Cell::get)
 }
 
-/// The system's allocator, counted by thread.
+/// An allocator whose calls are counted by thread.
 #[derive(Debug)]
-pub struct CountingAllocator;
+pub struct CountingAllocator<A>(pub A);
 
 fn count() {
     // A thread at its end has no counter any more, and nobody who asks.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: everything is the system allocator's doing; counting touches a
+// SAFETY: everything is the inner allocator's doing; counting touches a
 // constant-initialised cell without a destructor and allocates nothing.
-unsafe impl GlobalAlloc for CountingAllocator {
+unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
+        unsafe { self.0.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) }
+        unsafe { self.0.dealloc(memory, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
         // SAFETY: the caller's promise.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { self.0.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
         // SAFETY: the caller's promise.
-        unsafe { System.realloc(memory, layout, size) }
+        unsafe { self.0.realloc(memory, layout, size) }
     }
 }
