@@ -2,7 +2,6 @@
 
 use super::Endpoint;
 use super::config::SUPER_SEGMENT_MOST;
-use super::demux::Owner;
 use super::listener::Admission;
 use super::route::route;
 use super::segment::Stranger;
@@ -11,7 +10,7 @@ use super::slot::Standing;
 use crate::base::{Context, FourTuple, ListenerId, Outcome, Packet, SeqNumber, Token};
 use crate::mptcp::{Connection, Path};
 use crate::tcp;
-use crate::wire::{ResetReason, Tcp};
+use crate::wire::ResetReason;
 
 /// Bytes of IPv6 and TCP header with every option.
 const HEADERS_MOST: usize = 40 + 60;
@@ -64,24 +63,6 @@ impl<P: Packet> Endpoint<P> {
             Ok(subflow) => self.insert_way(id, subflow, path),
             Err(refused) => self.refuse(cx, stranger, Some(refused.0)),
         }
-    }
-
-    /// A SYN came for a 4-tuple that `owner` has: if that is a subflow in
-    /// TIME_WAIT and the SYN is newer, it gives way (RFC 9293 §3.10.7.4).
-    /// Returns the sequence number after which its successor begins.
-    pub(super) fn take_over(
-        &mut self,
-        cx: &mut Context<'_>,
-        owner: Owner,
-        tuple: &FourTuple,
-        syn: &Tcp,
-    ) -> Option<SeqNumber> {
-        let connection = self.slot_mut(owner.connection)?.connection()?;
-        let after = connection.supersede(cx, owner.subflow, syn)?;
-        cx.count(Outcome::TcpTimeWaitReused);
-        self.touch(owner.connection);
-        self.settle(cx);
-        self.is_free(tuple).then_some(after)
     }
 
     /// RFC 6528; beyond all that a connection of the same 4-tuple in TIME_WAIT

@@ -17,8 +17,19 @@ pub(super) struct Owner {
 /// that the owner's segments begin with, and need not be kept twice.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    hash: u32,
+    hash: TupleHash,
     owner: Owner,
+}
+
+/// Half of a 4-tuple's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TupleHash(u32);
+
+impl TupleHash {
+    /// The hash for a table, which looks at the highest and the lowest bits.
+    pub(super) fn spread(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.0)
+    }
 }
 
 /// The tables.
@@ -29,23 +40,13 @@ pub(super) struct Demux {
     tokens: KeyedMap<u32, ConnectionId>,
 }
 
-impl Entry {
-    /// The hash for the table, which looks at the highest and the lowest bits.
-    fn spread(&self) -> u64 {
-        spread(self.hash)
-    }
-}
-
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
-}
-
 impl Demux {
     pub(super) fn new(hash: KeyedHash) -> Self {
         Self { tuples: HashTable::new(), tokens: KeyedMap::with_hasher(hash.clone()), hash }
     }
 
-    fn hash(&self, tuple: &FourTuple) -> u32 {
+    /// The hash by which a 4-tuple is found.
+    pub(super) fn hash(&self, tuple: &FourTuple) -> TupleHash {
         let mut hasher = self.hash.build_hasher();
         match (tuple.local.ip(), tuple.remote.ip()) {
             (IpAddr::V4(local), IpAddr::V4(remote)) => {
@@ -57,27 +58,26 @@ impl Demux {
             }
         }
         hasher.write_u32(u32::from(tuple.local.port()) << 16 | u32::from(tuple.remote.port()));
-        hasher.finish() as u32
+        TupleHash(hasher.finish() as u32)
     }
 
-    /// Whose 4-tuple it is. `has` tells whether an owner has it.
-    pub(super) fn owner(&self, tuple: &FourTuple, has: impl Fn(Owner) -> bool) -> Option<Owner> {
-        let hash = self.hash(tuple);
-        let found = self.tuples.find(spread(hash), |entry| entry.hash == hash && has(entry.owner));
+    /// Whose 4-tuple of this hash it is. `has` tells whether an owner has it.
+    pub(super) fn owner(&self, hash: TupleHash, has: impl Fn(Owner) -> bool) -> Option<Owner> {
+        let found = self.tuples.find(hash.spread(), |entry| entry.hash == hash && has(entry.owner));
         found.map(|entry| entry.owner)
     }
 
     /// Notes the owner of a free 4-tuple.
     pub(super) fn insert(&mut self, tuple: &FourTuple, owner: Owner) {
         let entry = Entry { hash: self.hash(tuple), owner };
-        self.tuples.insert_unique(entry.spread(), entry, Entry::spread);
+        self.tuples.insert_unique(entry.hash.spread(), entry, |entry| entry.hash.spread());
     }
 
     /// Frees a 4-tuple, if it still is `owner`'s.
     pub(super) fn remove(&mut self, tuple: &FourTuple, owner: Owner) {
         let hash = self.hash(tuple);
         let is_it = |entry: &Entry| entry.hash == hash && entry.owner == owner;
-        if let Ok(entry) = self.tuples.find_entry(spread(hash), is_it) {
+        if let Ok(entry) = self.tuples.find_entry(hash.spread(), is_it) {
             entry.remove();
         }
     }
@@ -130,16 +130,19 @@ mod tests {
             move |owner: Owner| tuples[owner.connection.index as usize] == wanted
         };
         for (index, tuple) in tuples.iter().enumerate() {
-            assert_eq!(demux.owner(tuple, has(tuple)), None);
+            assert_eq!(demux.owner(demux.hash(tuple), has(tuple)), None);
             demux.insert(tuple, owner(index as u32));
         }
         for (index, tuple) in tuples.iter().enumerate() {
-            assert_eq!(demux.owner(tuple, has(tuple)), Some(owner(index as u32)));
-            assert_eq!(demux.owner(tuple, |_| false), None, "a hash is no proof");
+            assert_eq!(demux.owner(demux.hash(tuple), has(tuple)), Some(owner(index as u32)));
+            assert_eq!(demux.owner(demux.hash(tuple), |_| false), None, "a hash is no proof");
         }
         demux.remove(&tuples[0], owner(3));
-        assert!(demux.owner(&tuples[0], has(&tuples[0])).is_some(), "only the owner frees a tuple");
+        assert!(
+            demux.owner(demux.hash(&tuples[0]), has(&tuples[0])).is_some(),
+            "only the owner frees a tuple"
+        );
         demux.remove(&tuples[0], owner(0));
-        assert_eq!(demux.owner(&tuples[0], has(&tuples[0])), None);
+        assert_eq!(demux.owner(demux.hash(&tuples[0]), has(&tuples[0])), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The host itself: what it is made of.
 
-use super::demux::{Demux, Owner};
+use super::demux::{Demux, Owner, TupleHash};
 use super::event::News;
 use super::keyed_hash::KeyedHash;
 use super::listener::Listeners;
@@ -9,6 +9,7 @@ use super::path_header::HeaderBuffer;
 use super::path_mtu::PathMtus;
 use super::port::Port;
 use super::slot::{Body, Slot, Transmit};
+use super::time_waits::TimeWaits;
 use super::timer_wheel::TimerWheel;
 use super::token_bucket::TokenBucket;
 use super::{ConfigError, EndpointConfig, Limits, Steering};
@@ -36,6 +37,7 @@ pub struct Endpoint<P> {
     pub(super) demux: Demux,
     /// Whose the last segment was.
     last_owner: Option<Owner>,
+    pub(super) time_waits: TimeWaits,
     pub(super) listeners: Listeners,
     pub(super) wheel: TimerWheel<ConnectionId>,
     pub(super) path_mtus: PathMtus,
@@ -48,7 +50,7 @@ pub struct Endpoint<P> {
     pub(super) blocked: Vec<ConnectionId>,
     /// They have news for the application.
     pub(super) noticed: VecDeque<ConnectionId>,
-    /// Closed and released: what is left of them (TIME_WAIT) may give way.
+    /// Closed and released: what is left of them may give way.
     pub(super) retired: VecDeque<ConnectionId>,
 
     pub(super) icmp_errors: TokenBucket,
@@ -80,6 +82,7 @@ impl<P: Packet> Endpoint<P> {
         let port = |(index, port)| Port::new(PortIndex(index as u8), port, &limits, hash.clone());
         let mut endpoint = Self {
             ports: ports.into_iter().enumerate().map(port).collect(),
+            time_waits: TimeWaits::new(limits.connections, mptcp.tcp.time_wait),
             mptcp,
             steering,
             secret,
@@ -127,7 +130,11 @@ impl<P: Packet> Endpoint<P> {
 
     /// Whose 4-tuple it is.
     pub(super) fn owner_of(&self, tuple: &FourTuple) -> Option<Owner> {
-        self.demux.owner(tuple, |owner| self.port_of(owner, tuple).is_some())
+        self.owner_by(self.demux.hash(tuple), tuple)
+    }
+
+    fn owner_by(&self, hash: TupleHash, tuple: &FourTuple) -> Option<Owner> {
+        self.demux.owner(hash, |owner| self.port_of(owner, tuple).is_some())
     }
 
     /// The same for a segment that came, with the port of the owner's way. The
@@ -151,7 +158,8 @@ impl<P: Packet> Endpoint<P> {
 
     /// Whether nobody has the 4-tuple.
     pub(super) fn is_free(&self, tuple: &FourTuple) -> bool {
-        self.owner_of(tuple).is_none()
+        let hash = self.demux.hash(tuple);
+        self.owner_by(hash, tuple).is_none() && !self.time_waits.contains(hash, tuple)
     }
 
     /// The connection of an id, and a note that something happens to it.
@@ -194,9 +202,13 @@ impl<P: Packet> Endpoint<P> {
     }
 
     /// The id of the next connection, if there may be one more: the oldest in
-    /// TIME_WAIT gives way to it.
+    /// TIME_WAIT gives way to it, or one that is closed and waits for its peer.
     pub(super) fn next_connection(&mut self, cx: &mut Context<'_>) -> Option<ConnectionId> {
-        while self.connections.is_full() {
+        while self.connections.len() + self.time_waits.len() >= self.limits.connections {
+            if self.time_waits.remove_oldest() {
+                cx.count(Outcome::TcpTimeWaitOverflow);
+                continue;
+            }
             let oldest = self.retired.pop_front()?;
             if self.slot(oldest).is_some() {
                 cx.count(Outcome::TcpTimeWaitOverflow);

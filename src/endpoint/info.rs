@@ -62,10 +62,15 @@ impl<P: Packet> Endpoint<P> {
             .filter_map(|((index, generation), _)| self.info(ConnectionId { index, generation }))
     }
 
-    /// How many connections there are, those in TIME_WAIT and those of which
-    /// only unread data is left counted.
+    /// How many connections there are, those of which only unread data is left
+    /// counted.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
+    }
+
+    /// How many 4-tuples are in TIME_WAIT.
+    pub fn time_wait_count(&self) -> usize {
+        self.time_waits.len()
     }
 
     /// Every listener.

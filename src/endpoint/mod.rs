@@ -42,6 +42,7 @@ mod segmentation;
 mod send;
 mod settle;
 mod slot;
+mod time_waits;
 mod timer_wheel;
 mod timers;
 mod token_bucket;

@@ -5,6 +5,7 @@ use super::Endpoint;
 use super::path_header::HOP_LIMIT;
 use super::receive::Arrival;
 use super::send::OwnPacket;
+use super::time_waits::Met;
 use crate::base::{ChecksumState, Context, FourTuple, Outcome, Packet, ReceiveMeta, SeqNumber, Token};
 use crate::tcp;
 use crate::wire::{
@@ -24,7 +25,8 @@ impl Stranger<'_> {
     /// Whether it asks for a connection or subflow: SYN and nothing that
     /// contradicts it.
     fn is_request(&self) -> bool {
-        is_request(self.segment)
+        let contradicting = TcpFlags::ACK.with(TcpFlags::RST).with(TcpFlags::FIN);
+        self.segment.flags.contains(TcpFlags::SYN) && !self.segment.flags.intersects(contradicting)
     }
 
     /// The token of a SYN with MP_JOIN.
@@ -34,11 +36,6 @@ impl Stranger<'_> {
             _ => None,
         })
     }
-}
-
-fn is_request(segment: &Tcp) -> bool {
-    let contradicting = TcpFlags::ACK.with(TcpFlags::RST).with(TcpFlags::FIN);
-    segment.flags.contains(TcpFlags::SYN) && !segment.flags.intersects(contradicting)
 }
 
 impl<P: Packet> Endpoint<P> {
@@ -73,15 +70,13 @@ impl<P: Packet> Endpoint<P> {
         }
         packet.trim_front(usize::from(segment.header_bytes));
         let Some((owner, _)) = found else {
-            let payload_bytes = packet.len();
-            return self.handle_stranger(cx, &Stranger { tuple, segment: &segment, payload_bytes }, None);
-        };
-        if is_request(&segment)
-            && let Some(after) = self.take_over(cx, owner, &tuple, &segment)
-        {
             let stranger = Stranger { tuple, segment: &segment, payload_bytes: packet.len() };
-            return self.handle_stranger(cx, &stranger, Some(after));
-        }
+            return match self.show_time_wait(cx, &stranger) {
+                Met::Nothing => self.handle_stranger(cx, &stranger, None),
+                Met::GaveWay(after) => self.handle_stranger(cx, &stranger, Some(after)),
+                Met::TimeWait => {}
+            };
+        };
         self.deliver_or_merge(cx, arrival, owner, &segment, packet);
     }
 
@@ -154,7 +149,13 @@ impl<P: Packet> Endpoint<P> {
     }
 
     /// Sends a segment without payload that is no connection's.
-    fn send_segment(&mut self, cx: &mut Context<'_>, tuple: FourTuple, header: &Tcp, options: &[u8]) {
+    pub(super) fn send_segment(
+        &mut self,
+        cx: &mut Context<'_>,
+        tuple: FourTuple,
+        header: &Tcp,
+        options: &[u8],
+    ) {
         let mut upper = [0; 60];
         let bytes = header.emit(options, &mut upper);
         let (source, destination) = (tuple.local.ip(), tuple.remote.ip());

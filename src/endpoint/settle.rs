@@ -103,7 +103,13 @@ impl<P: Packet> Endpoint<P> {
             mptcp::Event::OpenSubflow { local, remote, remote_id } => {
                 self.open_subflow(cx, id, local, remote, remote_id);
             }
-            mptcp::Event::SubflowClosed { subflow, tuple } => self.remove_way(id, subflow, &tuple),
+            mptcp::Event::SubflowClosed { subflow, tuple, time_wait } => {
+                let tuple = FourTuple::from(tuple);
+                self.remove_way(id, subflow, &tuple);
+                if let Some(rest) = time_wait {
+                    self.begin_time_wait(cx, &tuple, rest);
+                }
+            }
             mptcp::Event::Closed(reason) => self.close_slot(id, reason),
             mptcp::Event::Finished => self.finish(id),
         }

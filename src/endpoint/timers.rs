@@ -12,7 +12,7 @@ impl<P: Packet> Endpoint<P> {
             return Some(Instant::ZERO);
         }
         let neighbours = self.ports.iter().filter_map(|port| port.neighbours.poll_deadline());
-        neighbours.chain(self.wheel.poll_deadline()).min()
+        neighbours.chain(self.wheel.poll_deadline()).chain(self.time_waits.poll_deadline()).min()
     }
 
     /// Does what is due. Spurious calls do nothing.
@@ -22,6 +22,7 @@ impl<P: Packet> Endpoint<P> {
                 connection.handle_timeout(cx);
             }
         }
+        self.time_waits.expire(cx.now);
         for index in 0..self.ports.len() {
             if self.ports[index].neighbours.poll_deadline().is_some_and(|deadline| deadline <= cx.now) {
                 self.handle_neighbour_timeouts(cx, index);

@@ -172,8 +172,8 @@ impl<P: Packet> Endpoint<P> {
         }
     }
 
-    /// Whether nothing is owed to anybody: every connection is closed (some may
-    /// be in TIME_WAIT) and no frame waits.
+    /// Whether nothing is owed to anybody: every connection is closed and no
+    /// frame waits.
     pub fn is_idle(&self) -> bool {
         let open = |slot: &Slot<P>| matches!(slot.body, Body::Live(_)) && slot.closed.is_none();
         self.touched.is_empty()

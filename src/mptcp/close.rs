@@ -4,9 +4,9 @@
 use super::attempts::Fate;
 use super::connection::{Connection, Core, Mode, Role};
 use super::event::{CloseReason, Event};
-use super::mapping::Tag;
 use super::send::DataFin;
 use super::subflow::{ResetSignal, Subflow};
+use super::time_wait::TimeWait;
 use crate::base::{Context, FourTuple, Instant, Outcome, Packet, SubflowId};
 use crate::tcp;
 use crate::wire::ResetReason;
@@ -198,18 +198,25 @@ impl<P: Packet> Connection<P> {
         }
     }
 
-    /// Takes closed subflows out and draws the consequences.
+    /// Takes out subflows that are closed, and those in TIME_WAIT whose last ACK
+    /// has left, and draws the consequences.
     fn reap(&mut self, cx: &mut Context<'_>) {
         for slot in 0..self.subflows.len() {
-            let is_over = |tcp: &tcp::Subflow<P, Tag>| tcp.state() == tcp::State::Closed && !tcp.owes_reset();
-            if !self.subflows[slot].as_ref().is_some_and(|subflow| is_over(&subflow.tcp)) {
-                continue;
-            }
+            let Some(subflow) = &self.subflows[slot] else { continue };
+            let time_wait = match subflow.tcp.state() {
+                tcp::State::Closed if !subflow.tcp.owes_reset() => None,
+                tcp::State::TimeWait => match TimeWait::of(&self.core, subflow) {
+                    Some(time_wait) => Some(time_wait),
+                    None => continue,
+                },
+                _ => continue,
+            };
             let id = SubflowId(slot as u8);
             self.reinject_from(cx, id);
             let Some(subflow) = self.subflows[slot].take() else { continue };
             let (tuple, reason) = (subflow.path.tuple(), subflow.tcp.close_reason());
-            self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple });
+            let event = Event::SubflowClosed { subflow: id, tuple: tuple.into(), time_wait };
+            self.core.events.push_back(event);
             let reason = reason.unwrap_or(tcp::CloseReason::Finished);
             if subflow.signal.is_joining() {
                 self.handle_join_gone(cx, &tuple, reason);

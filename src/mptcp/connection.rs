@@ -16,7 +16,7 @@ use crate::tcp;
 use crate::wire::Tcp;
 use std::rc::Rc;
 
-/// Subflow slots of a connection: those in use and those in TIME_WAIT.
+/// Subflow slots of a connection: those in use and those that end.
 pub(super) const SUBFLOW_SLOTS: usize = 16;
 
 /// Who opened the connection.

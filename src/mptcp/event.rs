@@ -1,7 +1,7 @@
 //! What a connection tells the endpoint.
 
-use super::{LocalAddress, Path};
-use crate::base::{AddressId, Duration, FourTuple, SubflowId};
+use super::{LocalAddress, Path, TimeWait};
+use crate::base::{AddressId, Duration, PackedTuple, SubflowId};
 use crate::tcp;
 use crate::wire::ResetReason;
 use std::net::SocketAddr;
@@ -46,16 +46,19 @@ pub enum Event {
         /// The id of the peer's address.
         remote_id: AddressId,
     },
-    /// A subflow is gone for good (after its TIME_WAIT): forget its 4-tuple.
+    /// A subflow is gone for good: its 4-tuple is free again, unless it is in
+    /// TIME_WAIT.
     SubflowClosed {
         /// Its slot, which may be used again.
         subflow: SubflowId,
         /// Its ends.
-        tuple: FourTuple,
+        tuple: PackedTuple,
+        /// What has to be kept for its TIME_WAIT.
+        time_wait: Option<TimeWait>,
     },
     /// No data moves in either direction any more. Comes once.
     Closed(CloseReason),
-    /// Nothing is left, not even a TIME_WAIT: remove the connection.
+    /// No subflow is left: remove the connection.
     Finished,
 }
 

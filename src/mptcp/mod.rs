@@ -46,3 +46,4 @@ pub use connection::Connection;
 pub use event::{CloseReason, Event, JoinRefused, SubflowInfo};
 pub use key::HashedKey;
 pub use scheduler::SchedulerKind;
+pub use time_wait::TimeWait;

@@ -177,7 +177,7 @@ impl<P: Packet> Sender<P> {
         if fin_sent && offset == self.end + 1 && self.fin == DataFin::Sent {
             self.fin = DataFin::Acknowledged;
             self.release(self.end);
-            // Nothing comes any more, and TIME_WAIT is long.
+            // Nothing comes any more, and the peer's end may be far.
             self.chunks.discard();
             return Some(true);
         }

@@ -1,28 +1,44 @@
-//! A subflow in TIME_WAIT gives way to the next connection of its 4-tuple.
+//! What the endpoint keeps of a subflow in TIME_WAIT.
 
-use super::connection::Connection;
-use super::event::Event;
-use crate::base::{Context, Packet, SeqNumber, SubflowId};
-use crate::tcp;
-use crate::wire::Tcp;
+use super::connection::Core;
+use super::subflow::Subflow;
+use crate::base::{Context, DataSeqNumber, FourTuple, Instant, Packet};
+use crate::tcp::{self, TimeWaitReaction};
+use crate::wire::{DataAck, DataSignal, OptionBytes, Tcp};
 
-impl<P: Packet> Connection<P> {
-    /// A SYN came for the 4-tuple of a subflow. If that is in TIME_WAIT and the
-    /// SYN lies beyond all that its peer sent, it cannot be an old duplicate:
-    /// the subflow is gone, `Event::SubflowClosed` follows, and what comes back
-    /// is the sequence number beyond which its successor begins (RFC 9293
-    /// §3.10.7.4). `None`: the SYN is the subflow's to handle.
-    pub fn supersede(&mut self, cx: &mut Context<'_>, id: SubflowId, syn: &Tcp) -> Option<SeqNumber> {
-        let subflow = self.subflow(id)?;
-        let is_over = subflow.tcp.state() == tcp::State::TimeWait;
-        if !is_over || syn.sequence.before(subflow.tcp.receive_next()) {
-            return None;
+/// A subflow in TIME_WAIT, which outlives its connection: TCP's part, and the
+/// Data ACK, which the peer may have missed too (RFC 8684 §3.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeWait {
+    tcp: tcp::TimeWait,
+    data_ack: Option<DataSeqNumber>,
+}
+
+impl TimeWait {
+    /// What is left of `subflow`, once it is in TIME_WAIT and its last ACK left.
+    pub(super) fn of<P: Packet>(core: &Core<P>, subflow: &Subflow<P>) -> Option<Self> {
+        let data_ack = core.is_multipath().then(|| core.receive.acknowledgement());
+        subflow.tcp.time_wait().map(|tcp| Self { tcp, data_ack })
+    }
+
+    /// A segment with `payload_bytes` came for its 4-tuple.
+    pub fn handle_segment(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Tcp,
+        payload_bytes: usize,
+    ) -> TimeWaitReaction {
+        self.tcp.handle_segment(cx, segment, payload_bytes)
+    }
+
+    /// The ACK that answers, and its options.
+    pub fn acknowledgement(&self, tuple: &FourTuple, now: Instant) -> (Tcp, OptionBytes) {
+        let (header, mut options) = self.tcp.acknowledgement(tuple, now);
+        if let Some(sequence) = self.data_ack {
+            // Beside the timestamps there is room for it.
+            DataSignal { data_fin: false, data_ack: Some(DataAck::Long(sequence)), mapping: None }
+                .emit(&mut options);
         }
-        let (after, tuple) = (subflow.tcp.next_push_sequence(), subflow.path.tuple());
-        self.subflows[usize::from(id.0)] = None;
-        self.core.events.push_back(Event::SubflowClosed { subflow: id, tuple });
-        self.handle_subflow_gone(cx, tcp::CloseReason::Finished);
-        self.settle(cx);
-        Some(after)
+        (header, options)
     }
 }

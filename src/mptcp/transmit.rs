@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::options::OptionWriter;
 use super::send::DataFin;
 use crate::base::{Context, Packet, PortIndex, PortSet, SeqNumber, SubflowId};
-use crate::tcp::OutgoingSegment;
+use crate::tcp::{OutgoingSegment, State};
 use crate::wire::TcpFlags;
 
 impl<P: Packet> Connection<P> {
@@ -56,8 +56,10 @@ impl<P: Packet> Connection<P> {
         let sent = subflow.tcp.poll_transmit(cx, &mut writer, super_segment_bytes, segment);
         if sent {
             writer.core.receive.announced();
-            // An RST may have been the last thing to do; behind an option that waited others may wait.
-            let settles = segment.flags.contains(TcpFlags::RST) || !writer.outcomes.is_empty();
+            // An RST, or the ACK of a FIN, may have been the last thing to do; behind an option that waited
+            // others may wait.
+            let is_last = segment.flags.contains(TcpFlags::RST) || subflow.tcp.state() == State::TimeWait;
+            let settles = is_last || !writer.outcomes.is_empty();
             writer.core.settle_wanted |= settles;
             for outcome in writer.outcomes {
                 cx.count(outcome);

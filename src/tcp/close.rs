@@ -6,7 +6,7 @@ use super::state::{CloseReason, State};
 use super::subflow::{Duties, Subflow};
 use super::timers::Timers;
 use crate::base::{Context, Instant, Packet};
-use crate::wire::{Tcp, TcpFlags};
+use crate::wire::TcpFlags;
 
 impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// No more data: FIN after what is queued. What is pushed afterwards is
@@ -85,25 +85,6 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             && arrival.start < self.receive.next as i64
         {
             self.timers.close = Some(now + self.config.time_wait);
-        }
-    }
-
-    /// Whether a SYN of the same 4-tuple may take the place of this subflow,
-    /// which is in TIME_WAIT: it is newer than everything that came before
-    /// (RFC 9293 §3.6.1, RFC 6191).
-    pub fn is_replaced_by(&self, syn: &Tcp, now: Instant) -> bool {
-        if self.state != State::TimeWait
-            || !syn.flags.contains(TcpFlags::SYN)
-            || syn.flags.contains(TcpFlags::ACK)
-        {
-            return false;
-        }
-        let newer_sequence = self.receive.offset(syn.sequence) > self.receive.next as i64;
-        match syn.options.timestamps.filter(|_| self.agreed.timestamps) {
-            Some(timestamps) if timestamps.value != self.clock.stamp(now).echo => {
-                !self.clock.is_old(timestamps.value, now)
-            }
-            _ => newer_sequence,
         }
     }
 

@@ -12,7 +12,7 @@
 //! | Standard | Where |
 //! |---|---|
 //! | RFC 9293 §3.10.7 segment arrives | `arrival`, `handshake`, `text` |
-//! | RFC 9293 §3.6 closing, TIME_WAIT (RFC 1337) | `close` |
+//! | RFC 9293 §3.6 closing, TIME_WAIT (RFC 1337) | `close`, `time_wait` |
 //! | RFC 9293 §3.8.6 windows, probes, silly windows | `announcement`, `transmit_data`, `timers` |
 //! | RFC 7323 window scale, timestamps, PAWS | `handshake`, `timestamps` |
 //! | RFC 2018, 2883 SACK of the receiver | `reassembly`, `sack_report` |
@@ -44,6 +44,7 @@ mod send_queue;
 mod state;
 mod subflow;
 mod text;
+mod time_wait;
 mod timers;
 mod timestamps;
 mod transmit;
@@ -57,6 +58,7 @@ pub use reset::reset_for;
 pub use segment::{NoOptions, OptionContext, OptionSource, OutgoingSegment, Received};
 pub use state::{CloseReason, Reaction, State, Statistics};
 pub use subflow::Subflow;
+pub use time_wait::{TimeWait, TimeWaitReaction};
 
 #[cfg(test)]
 mod tests;

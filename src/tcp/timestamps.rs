@@ -8,7 +8,7 @@ use crate::wire::Timestamps;
 const OUTDATED: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 /// Both directions' timestamps of a subflow.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimestampClock {
     /// Added to the milliseconds: the clock differs between connections.
     offset: u32,

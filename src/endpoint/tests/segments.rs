@@ -268,7 +268,7 @@ fn a_new_syn_takes_over_what_is_in_time_wait() {
     assert!(fin[0].flags.contains(TcpFlags::FIN), "{fin:?}");
     let fin_ack = TcpFlags::FIN.with(ACK);
     bench.exchange(&segment(from_station(1000), fin_ack, ours, next.wrapping_add(1), &[]));
-    assert_eq!(bench.endpoint.connection_count(), 1, "TIME_WAIT");
+    assert_eq!((bench.endpoint.connection_count(), bench.endpoint.time_wait_count()), (0, 1));
     // An old duplicate of the first SYN does not.
     let answers = segments(&bench.exchange(&segment(from_station(1000), SYN, 5, 0, &[])));
     assert!(answers.iter().all(|answer| !answer.flags.contains(SYN)), "{answers:?}");
@@ -281,4 +281,49 @@ fn a_new_syn_takes_over_what_is_in_time_wait() {
     let event = bench.with(Endpoint::poll_event);
     assert!(matches!(event, Some(Event::Accepted { .. })), "{event:?}");
     assert_eq!(bench.endpoint.connection_count(), 1);
+}
+
+/// A connection that the host closed first, and the station then: what it is in
+/// TIME_WAIT for, as the sequence numbers behind both ends.
+fn in_time_wait(bench: &mut Bench, port: u16, sequence: u32) -> (u32, u32) {
+    let (next, ours) = handshake(bench, port, sequence);
+    let Some(Event::Accepted { connection, .. }) = bench.with(Endpoint::poll_event) else {
+        panic!("not accepted");
+    };
+    bench.with(|endpoint, cx| endpoint.release(cx, connection));
+    bench.sent();
+    let fin = segment(from_station(port), TcpFlags::FIN.with(ACK), ours, next.wrapping_add(1), &[]);
+    bench.exchange(&fin);
+    (next.wrapping_add(1), ours.wrapping_add(1))
+}
+
+#[test]
+fn time_wait_lasts_from_the_last_fin_on() {
+    let mut bench = listening(endpoint_config(1, 1), 8);
+    let (next, theirs) = in_time_wait(&mut bench, 1000, 5);
+    assert_eq!((bench.endpoint.connection_count(), bench.endpoint.time_wait_count()), (0, 1));
+    bench.pass(Duration::from_secs(40));
+    let fin = segment(from_station(1000), TcpFlags::FIN.with(ACK), theirs.wrapping_sub(1), next, &[]);
+    let answers = segments(&bench.exchange(&fin));
+    let [answer] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((answer.flags, answer.sequence.0, answer.acknowledgement.0), (ACK, next, theirs));
+    bench.pass(Duration::from_secs(59));
+    assert_eq!(bench.endpoint.time_wait_count(), 1, "it began anew");
+    bench.pass(Duration::from_secs(80));
+    assert_eq!(bench.endpoint.time_wait_count(), 0);
+    let answers = segments(&bench.exchange(&fin));
+    assert!(answers[0].flags.contains(TcpFlags::RST), "{answers:?}");
+}
+
+#[test]
+fn who_takes_over_again_and_again_leaves_nothing_behind() {
+    let mut bench = listening(endpoint_config(1, 1), 8);
+    let mut sequence = 5;
+    for _ in 0..3_000 {
+        sequence = in_time_wait(&mut bench, 1000, sequence).1.wrapping_add(1);
+    }
+    assert_eq!((bench.endpoint.connection_count(), bench.endpoint.time_wait_count()), (0, 1));
+    assert_eq!(bench.count(Outcome::TcpTimeWaitReused), 2_999);
+    let kept = bench.endpoint.time_waits.kept();
+    assert!(kept < 2_000, "{kept} are kept for one");
 }

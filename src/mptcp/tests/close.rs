@@ -1,11 +1,11 @@
 //! Subflows that end before the connection does (RFC 8684 §3.3.3, §3.5).
 
 use super::script::{Host, addresses, config};
-use super::segment::{segment, stream};
-use crate::base::{Duration, Outcome};
+use super::segment::{segment, stream, theirs};
+use crate::base::{Context, Duration, FourTuple, Outcome, Random};
 use crate::mptcp::{CloseReason, Config, Event};
-use crate::tcp::State;
-use crate::wire::TcpFlags;
+use crate::tcp::{State, TimeWaitReaction};
+use crate::wire::{DataAck, DataSignal, TcpFlags, TcpOptions};
 
 #[test]
 fn a_fin_ends_its_subflow_alone() {
@@ -118,4 +118,35 @@ fn the_data_of_a_subflow_that_is_reset_goes_elsewhere() {
     let again = host.sent();
     assert!(again.iter().any(|sent| sent.id == other.id && sent.payload == stream(0..500)));
     assert_eq!((host.closed(), host.count(Outcome::MpDataRetransmit)), (None, 1));
+}
+
+/// Both sides have ended; the peer missed our last ACK.
+#[test]
+fn a_connection_in_time_wait_is_gone_and_its_last_ack_can_still_be_given() {
+    let mut host = Host::passive(config());
+    let first = host.first;
+    host.close();
+    host.sent();
+    host.inject(&first, &segment(".", 1, 1).data_fin(0).ack(1));
+    assert!(host.sent().iter().any(|sent| sent.has(TcpFlags::FIN)));
+    host.inject(&first, &segment("F.", 1, 2).ack(1));
+    assert!(!host.events.contains(&Event::Finished), "the ACK of the FIN has not left");
+    host.sent();
+    assert_eq!(host.closed(), Some(CloseReason::Finished));
+    assert_eq!(host.events.last(), Some(&Event::Finished));
+    let rests = host.events.iter().find_map(|event| match *event {
+        Event::SubflowClosed { tuple, time_wait, .. } => Some((FourTuple::from(tuple), time_wait?)),
+        _ => None,
+    });
+    let (tuple, mut rest) = rests.expect("a TIME_WAIT");
+    let fin = segment("F.", 1, 2).ack(1).tcp(&first);
+    let mut random = Random::from_number(1);
+    let mut cx = Context { now: host.now, random: &mut random, counters: &mut host.counters };
+    let reaction = rest.handle_segment(&mut cx, &fin, 0);
+    assert_eq!(reaction, TimeWaitReaction::Answer { restart: true });
+    let (header, options) = rest.acknowledgement(&tuple, host.now);
+    assert_eq!((header.sequence, header.acknowledgement), (first.ours + 2, first.theirs + 2));
+    let signal = TcpOptions::parse(&options).mptcp.data_signal;
+    let data_ack = Some(DataAck::Long(theirs(1)));
+    assert_eq!(signal, Some(DataSignal { data_fin: false, data_ack, mapping: None }));
 }

@@ -122,16 +122,15 @@ fn time_wait_is_not_assassinated() {
 }
 
 #[test]
-fn time_wait_gives_way_to_a_newer_syn() {
+fn little_is_left_once_the_last_ack_has_left() {
     let mut host = Host::established(plain());
-    let newer = peer("S", 1_000, 0).tcp();
-    assert!(!host.subflow.is_replaced_by(&newer, host.now));
+    assert_eq!(host.subflow.time_wait(), None);
     host.subflow.close(host.now);
     host.sent();
     host.inject(&peer("F.", 1, 2));
-    assert!(host.subflow.is_replaced_by(&newer, host.now));
-    assert!(!host.subflow.is_replaced_by(&peer("S", 0, 0).tcp(), host.now));
-    assert!(!host.subflow.is_replaced_by(&peer("S.", 1_000, 0).tcp(), host.now));
+    assert_eq!((host.subflow.state(), host.subflow.time_wait()), (State::TimeWait, None));
+    host.sent();
+    assert!(host.subflow.time_wait().is_some());
 }
 
 #[test]

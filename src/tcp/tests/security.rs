@@ -125,17 +125,6 @@ fn only_segments_at_the_acknowledged_edge_are_echoed() {
 }
 
 #[test]
-fn an_old_timestamp_does_not_replace_time_wait() {
-    let mut host = with_timestamps();
-    host.subflow.close(host.now);
-    host.sent();
-    host.inject(&peer("F.", 1, 2).timestamps(1_500, 0));
-    assert_eq!(host.subflow.state(), State::TimeWait);
-    assert!(!host.subflow.is_replaced_by(&peer("S", 9_000, 0).timestamps(1_400, 0).tcp(), host.now));
-    assert!(host.subflow.is_replaced_by(&peer("S", -9_000, 0).timestamps(1_600, 0).tcp(), host.now));
-}
-
-#[test]
 fn the_timestamp_clock_ticks_in_milliseconds() {
     let mut host = with_timestamps();
     host.push(1);
