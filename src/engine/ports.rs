@@ -3,16 +3,22 @@
 use super::intake::Intake;
 use super::{Bytes, Settings};
 use crate::base::{
-    Context, Counters, Duration, FrameSink, Instant, Outcome, PortIndex, ReceiveMeta, TransmitFrame,
+    Context, Counters, Duration, FrameSink, Instant, Outcome, Packet, PortIndex, ReceiveMeta, TransmitFrame,
 };
 use crate::device::{Device, DeviceStatistics};
 use crate::endpoint::Endpoint;
 use std::os::fd::RawFd;
 
+/// No further port is asked for frames when this much has come: what was received
+/// is given back at the end of the turn, and should still be in the cache then.
+const TURN_BYTES: usize = 64 * 1024;
+
 /// All ports, in the order of [`PortIndex`].
 #[derive(Debug)]
 pub(super) struct Ports<D: Device> {
     devices: Vec<D>,
+    /// The port that is asked first at the next turn.
+    next: usize,
     /// Filled anew with each burst.
     burst: Vec<(D::Packet, ReceiveMeta)>,
     intake: Intake,
@@ -30,6 +36,7 @@ impl<D: Device> Ports<D> {
         Self {
             free_room: devices.iter().map(Device::room).collect(),
             devices,
+            next: 0,
             burst: Vec::new(),
             intake: Intake::new(settings),
             refused: Counters::new(),
@@ -38,25 +45,34 @@ impl<D: Device> Ports<D> {
         }
     }
 
-    /// One burst of each port, into the endpoint. Returns how many frames came.
+    /// A burst of each port in turn, into the endpoint, until there is enough for
+    /// the rest of the engine's turn. Returns how many frames came.
     pub(super) fn receive(
         &mut self,
         endpoint: &mut Endpoint<Bytes<D::Packet>>,
         cx: &mut Context<'_>,
     ) -> usize {
-        let mut received = 0;
-        for (index, device) in self.devices.iter_mut().enumerate() {
-            received += device.receive(&mut self.burst);
+        let (mut frames, mut bytes) = (0, 0);
+        for _ in 0..self.devices.len() {
+            if bytes >= TURN_BYTES {
+                break;
+            }
+            let index = self.next;
+            self.next = if index + 1 < self.devices.len() { index + 1 } else { 0 };
+            frames += self.devices[index].receive(&mut self.burst);
             if self.burst.is_empty() {
                 continue;
             }
             let intake = &mut self.intake;
-            let taken = self.burst.drain(..).filter_map(|(frame, meta)| Some((intake.take(frame)?, meta)));
+            let taken = self.burst.drain(..).filter_map(|(frame, meta)| {
+                bytes += frame.len();
+                Some((intake.take(frame)?, meta))
+            });
             endpoint.handle_burst(cx, PortIndex(index as u8), taken);
             cx.counters.add(Outcome::PacketPoolEmpty, self.intake.take_refused());
             cx.counters.add(Outcome::PayloadBytesCopied, self.intake.take_copied_bytes());
         }
-        received
+        frames
     }
 
     /// Hands what was sent to the wires. Returns how many frames were sent
