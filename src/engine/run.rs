@@ -37,6 +37,9 @@ impl<D: Device> Engine<D> {
     }
 
     fn take_arrivals(&mut self) {
+        if !self.signal.has_arrivals() {
+            return;
+        }
         for arrival in self.signal.take() {
             match arrival.into_slot() {
                 Ok(slot) => self.add_client(slot),

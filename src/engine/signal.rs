@@ -50,17 +50,19 @@ impl<T> Signal<T> {
             Some(arrivals) => arrivals.push(arrival),
             None => return Err(arrival),
         }
-        // Release, with the Acquire in `take`; the lock orders the rest.
+        // Release, with the Acquire in `has_arrivals`; the lock orders the rest.
         self.arrived.store(true, Ordering::Release);
         self.wake();
         Ok(())
     }
 
+    /// Whether something was handed over.
+    pub(super) fn has_arrivals(&self) -> bool {
+        self.arrived.load(Ordering::Acquire)
+    }
+
     /// Takes what was handed over.
     pub(super) fn take(&self) -> Vec<T> {
-        if !self.arrived.load(Ordering::Acquire) {
-            return Vec::new();
-        }
         let mut arrivals = self.lock();
         self.arrived.store(false, Ordering::Release);
         arrivals.as_mut().map(std::mem::take).unwrap_or_default()
