@@ -21,6 +21,8 @@ pub mod mptcp;
 #[allow(unsafe_code)]
 pub mod relay;
 #[allow(unsafe_code)]
+pub mod ring;
+#[allow(unsafe_code)]
 pub mod shm;
 pub mod tcp;
 pub mod wire;

@@ -126,8 +126,7 @@ impl<D: Packet> RoundTrips<D> {
 /// From 100 ns to 10 s, three digits.
 fn new_histogram() -> Histogram<u64> {
     // The bounds are constants that the crate takes.
-    Histogram::new_with_bounds(1, 10_000_000_000, 3)
-        .unwrap_or_else(|_| unreachable!("bounds of a histogram"))
+    Histogram::new_with_bounds(1, 10_000_000_000, 3).unwrap_or_else(|_| unreachable!("bounds of a histogram"))
 }
 
 impl<D: Packet> Resident<D> for RoundTrips<D> {

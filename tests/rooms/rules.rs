@@ -37,7 +37,8 @@ pub const ROOMS: &[Room] = &[
     // Sleeping on descriptors and by a precise timer are calls of libc.
     room("relay", &["base", "emulator", "device"], true),
     room("shm", &["base", "client"], true),
-    room("engine", &["base", "device", "shm", "endpoint"], true),
+    room("ring", &[], true),
+    room("engine", &["base", "device", "shm", "ring", "endpoint"], true),
     room("bench", &["base", "endpoint", "engine"], false),
     // The configuration is turned into the settings of congestion, tcp and mptcp.
     room(
