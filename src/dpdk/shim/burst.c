@@ -51,7 +51,9 @@ describe(struct rte_mbuf *mbuf, struct mpdk_received *out)
 	out->vlan_stripped = (flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
 	out->ip_checksum = ip_checksum_state(flags);
 	out->l4_checksum = l4_checksum_state(flags);
+	/* Headers to TCP's, and their options. */
 	rte_prefetch0(out->data);
+	rte_prefetch0(out->data + RTE_CACHE_LINE_SIZE);
 }
 
 uint16_t
