@@ -441,6 +441,56 @@ fn two_endpoints_exchange_a_file_over_vhost() {
     end(emulator, &files);
 }
 
+/// `mpdk bench VERB` over two ports at the emulator's sockets of a side.
+fn bench(files: &Files, verb: &str, side: &str, host: u8) -> Command {
+    let port = |link: u8| {
+        let socket = files.path(&format!("{side}{link}"));
+        format!(
+            "[[port]]\nname = \"link{link}\"\naddresses = [\"10.78.{link}.{host}/24\"]\nmtu = 9000\n\
+             device = \"net_virtio_user{link},path={},queue_size=1024\"\n",
+            socket.display()
+        )
+    };
+    let arenas = "transmit_arena_mb = 16\nreceive_arena_mb = 16\n";
+    let text = format!("[eal]\nmemory_mb = 256\n[engine]\n{arenas}{}{}", port(0), port(1));
+    let folder = files.path(verb);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("mpdk.toml"), text).unwrap();
+    let mut command = Command::new(program("mpdk"));
+    command.args(["--log", "info,mpdk::cli=debug,dpdk=off", "bench", verb, "--config"]);
+    command.arg(folder.join("mpdk.toml"));
+    command
+}
+
+#[test]
+fn a_sender_in_front_of_slow_links_has_buffers_for_every_frame() {
+    let link = |link: u8, delay_us: u32| {
+        let direction = format!("{{ rate_mbit = 1000, delay_us = {delay_us}, queue_packets = 600 }}");
+        format!(
+            "[[link]]\nname = \"link{link}\"\nmtu = 9000\na_to_b = {direction}\nb_to_a = {direction}\n\
+             a = {{ device = \"net_vhost{},iface=SOCKETS/a{link}\" }}\n\
+             b = {{ device = \"net_vhost{},iface=SOCKETS/b{link}\" }}\n",
+            2 * link,
+            2 * link + 1
+        )
+    };
+    let files = Files::new(&format!("{}{}", link(0, 100), link(1, 2_500)));
+    let emulator = files.start();
+    let mut sink = Process::start(bench(&files, "sink", "b", 2).args(["--listen", "0.0.0.0:5001"]));
+    sink.wait_for_text("listening", DEADLINE);
+    let mut command = bench(&files, "source", "a", 1);
+    let mut source = Process::start(command.args(["--seconds", "2", "10.78.0.2:5001"]));
+    assert!(source.wait(DEADLINE).success(), "{}", source.errors());
+    // The counts at its end: what was dropped for want of a buffer looks like a full link to TCP.
+    let said = source.errors();
+    assert!(said.contains("FrameReceived count=") && !said.contains("PacketPoolEmpty"), "{said}");
+    assert!(sink.terminate(DEADLINE).success());
+    for verb in ["sink", "source"] {
+        std::fs::remove_dir_all(files.path(verb)).unwrap();
+    }
+    end(emulator, &files);
+}
+
 /// A kernel fetches the endpoint's file and finds every checksum right.
 #[track_caller]
 fn fetch_by_kernel(kernel: &Namespace, files: &Files) {

@@ -7,9 +7,6 @@ use crate::dpdk::{
     PoolKind, PortConfig,
 };
 
-/// Buffers beyond the transmit rings' own.
-const TRANSMIT_IN_MOTION: u32 = 512;
-
 /// Starts DPDK and opens the configured ports, in their order. For the thread
 /// that will use them.
 ///
@@ -51,15 +48,12 @@ pub(super) fn eal_config(eal: &control::Eal, cores: &[u16]) -> EalConfig {
     }
 }
 
-/// The endpoint's buffers: what the transmit rings need, and the rest for
-/// receiving. The configuration made sure that both are enough.
+/// The endpoint's buffers: those that frames arrive in, and those that they leave in.
 fn pools(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<(Pool, Pool), Failure> {
-    let rings: u32 = config.ports.iter().map(|port| u32::from(port.tx_descriptors)).sum();
-    let transmit_buffers = rings + TRANSMIT_IN_MOTION;
-    let receive_buffers = config.engine.packet_buffers.saturating_sub(transmit_buffers);
-    let receive = PoolConfig { kind: PoolKind::Ordinary, ..PoolConfig::receive("receive", receive_buffers) };
-    let receive = Pool::new(eal, &receive.for_devices(devices))?;
-    Ok((receive, Pool::new(eal, &PoolConfig::transmit("transmit", transmit_buffers))?))
+    let receive = PoolConfig::receive("receive", config.engine.packet_buffers);
+    let receive = PoolConfig { kind: PoolKind::Ordinary, ..receive.for_devices(devices) };
+    let transmit = PoolConfig::transmit("transmit", config.transmit_buffers());
+    Ok((Pool::new(eal, &receive)?, Pool::new(eal, &transmit)?))
 }
 
 fn port_config(port: &Port) -> PortConfig {

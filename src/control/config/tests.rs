@@ -343,7 +343,7 @@ fn too_little_memory_or_too_few_buffers() {
     table_problem(
         "eal",
         "memory_mb = 100",
-        "100 MiB are too little: pools and one client's arenas take 204 MiB",
+        "100 MiB are too little: pools and one client's arenas take 203 MiB",
     );
     one_problem(
         &format!("{ONE_PORT}[engine]\ntransmit_arena_mb = 1_000\n"),
@@ -352,13 +352,22 @@ fn too_little_memory_or_too_few_buffers() {
         "512 MiB are too little",
     );
     let text =
-        format!("{ONE_PORT}rx_descriptors = 1024\ntx_descriptors = 1024\n[engine]\npacket_buffers = 3_000\n");
+        format!("{ONE_PORT}rx_descriptors = 2048\ntx_descriptors = 1024\n[engine]\npacket_buffers = 3_000\n");
     one_problem(
         &text,
         8,
         "engine.packet_buffers",
-        "3000 are too few: the ports' rings and packets on their way take 3072",
+        "3000 are too few: the ports' receive rings and packets on their way take 3072",
     );
+}
+
+#[test]
+fn full_rings_leave_buffers_to_build_a_frame_in() {
+    let one = valid(&format!("{ONE_PORT}tx_descriptors = 1024\n")).transmit_buffers();
+    // Header and two blocks of payload each; as many frames wait for their turn.
+    assert!(one > 3 * (1024 + 256), "{one}");
+    let super_frames = valid(&format!("{ONE_PORT}tx_descriptors = 1024\ntso = true\n")).transmit_buffers();
+    assert!(super_frames > 6 * (1024 + 256), "{super_frames}");
 }
 
 #[test]
