@@ -92,6 +92,9 @@ outcomes! {
     TcpTimeWaitOverflow, "TCPTimeWaitOverflow", "A connection in TIME_WAIT was given up for a new one.";
     TcpTimeWaitReused, "TCPTimeWaitReused", "A SYN took over a connection in TIME_WAIT.";
 
+    // Several cores
+    CoreClaimsFull, "CoreClaimsFull", "A core had no room for another core's claim: its frames are not handed over.";
+
     // MPTCP: names of Linux where Linux has them
     MpCapableSynRx, "MPTcpExtMPCapableSYNRX", "A SYN with MP_CAPABLE was received.";
     MpCapableSynTx, "MPTcpExtMPCapableSYNTX", "A SYN with MP_CAPABLE was sent.";

@@ -76,7 +76,8 @@ impl<P: Packet> Endpoint<P> {
         self.send_raw(cx, index, mac, EtherType::ARP, &body);
     }
 
-    /// Takes in a neighbour's Ethernet address; what waited for it leaves.
+    /// Takes in a neighbour's Ethernet address; what waited for it leaves. The
+    /// other cores hear of it.
     pub(super) fn learn(
         &mut self,
         cx: &mut Context<'_>,
@@ -85,6 +86,22 @@ impl<P: Packet> Endpoint<P> {
         mac: MacAddress,
         evidence: Evidence,
     ) {
+        self.publish_neighbour(index, address, Some(mac), evidence);
+        self.learn_quietly(cx, index, address, mac, evidence);
+    }
+
+    /// The same for what another core says.
+    pub(super) fn learn_quietly(
+        &mut self,
+        cx: &mut Context<'_>,
+        index: usize,
+        address: IpAddr,
+        mac: MacAddress,
+        evidence: Evidence,
+    ) {
+        if index >= self.ports.len() {
+            return;
+        }
         let mut ready = Vec::new();
         if !self.ports[index].neighbours.learn(cx.now, address, mac, evidence, &mut ready) {
             cx.count(Outcome::NeighbourTableFull);

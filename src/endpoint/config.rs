@@ -1,11 +1,10 @@
 //! What an endpoint is told about its ports and limits, and what it refuses.
 
-use super::PortAddress;
 use super::address::{is_unicast, link_local};
-use crate::base::{AddressId, Duration, FourTuple, PortIndex, Token};
+use super::{PortAddress, Steering};
+use crate::base::{AddressId, Duration, PortIndex};
 use crate::mptcp;
 use crate::wire::MacAddress;
-use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -19,8 +18,8 @@ pub struct EndpointConfig {
     pub mptcp: Rc<mptcp::Config>,
     /// What strangers can make grow at most.
     pub limits: Limits,
-    /// Which connections hardware brings to this core; `None`: all.
-    pub steering: Option<Rc<dyn Steering>>,
+    /// What this core gets, if it shares the ports with others; `None`: all.
+    pub steering: Option<Steering>,
 }
 
 /// One NIC port as a host sees it.
@@ -94,15 +93,6 @@ impl Default for Limits {
             path_mtus: 1_024,
         }
     }
-}
-
-/// Which packets the hardware brings to this core: keys and local ports are
-/// drawn until they suit it.
-pub trait Steering: fmt::Debug {
-    /// Whether packets of `tuple` that arrive at `port` come to this core.
-    fn owns_tuple(&self, port: PortIndex, tuple: &FourTuple) -> bool;
-    /// Whether joins of `token` come to this core.
-    fn owns_token(&self, token: Token) -> bool;
 }
 
 /// Why a configuration is refused.

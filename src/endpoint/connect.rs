@@ -97,8 +97,9 @@ impl<P: Packet> Endpoint<P> {
             return Some(tuple(wished)).filter(|tuple| self.is_free(tuple));
         }
         let is_free = |port| self.is_free(&tuple(port)) && self.listeners.find(tuple(port).local).is_none();
-        let steered = self.steering.as_ref().and_then(|steering| {
-            ephemeral::choose(cx.random, |local| steering.owns_tuple(port, &tuple(local)) && is_free(local))
+        let steered = self.cores.as_ref().and_then(|cores| {
+            let suits = |local| cores.steering.owns_tuple(port, &tuple(local)) && is_free(local);
+            ephemeral::choose(cx.random, suits)
         });
         steered.or_else(|| ephemeral::choose(cx.random, is_free)).map(tuple)
     }
@@ -139,7 +140,8 @@ impl<P: Packet> Endpoint<P> {
         let port = route(&self.ports, local.address, remote.ip())?.port;
         let same = Some(self.connections.get(id.index, id.generation)?.tuple()?.local.port());
         let same = self.choose_tuple(cx, port, local.address, same, remote);
-        let owned = same.filter(|tuple| self.steering.as_ref().is_none_or(|by| by.owns_tuple(port, tuple)));
+        let owned = same
+            .filter(|tuple| self.cores.as_ref().is_none_or(|cores| cores.steering.owns_tuple(port, tuple)));
         let tuple = owned.or_else(|| self.choose_tuple(cx, port, local.address, None, remote))?;
         self.path(cx, tuple)
     }
@@ -156,7 +158,7 @@ impl<P: Packet> Endpoint<P> {
                 continue;
             }
             unique = Some(key);
-            if self.steering.as_ref().is_none_or(|steering| steering.owns_token(key.token())) {
+            if self.cores.as_ref().is_none_or(|cores| cores.steering.owns_token(key.token())) {
                 break;
             }
         }
@@ -202,6 +204,7 @@ impl<P: Packet> Endpoint<P> {
         if let Some(slot) = self.slot_mut(id) {
             slot.set_way(subflow, way);
             self.demux.insert(&path.tuple, Owner { connection: id, subflow });
+            self.claim_tuple(path.port, &path.tuple);
         }
     }
 }

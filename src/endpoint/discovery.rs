@@ -37,12 +37,22 @@ impl<P: Packet> Endpoint<P> {
                     Some(mac) if !self.ports[index].owns(target.into()) => {
                         self.learn(cx, index, target.into(), mac, evidence);
                     }
-                    None if solicited => self.ports[index].neighbours.confirm(cx.now, target.into()),
+                    None if solicited => {
+                        self.publish_neighbour(index, target.into(), None, evidence);
+                        self.confirm_quietly(cx, index, target.into());
+                    }
                     _ => cx.count(Outcome::IcmpIgnored),
                 }
             }
             // Gateways are configured.
             _ => cx.count(Outcome::IcmpIgnored),
+        }
+    }
+
+    /// A neighbour answers that is where it was.
+    pub(super) fn confirm_quietly(&mut self, cx: &Context<'_>, index: usize, address: IpAddr) {
+        if let Some(port) = self.ports.get_mut(index) {
+            port.neighbours.confirm(cx.now, address);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The host itself: what it is made of.
 
+use super::cores::Cores;
 use super::demux::{Demux, Owner, TupleHash};
 use super::event::News;
 use super::keyed_hash::KeyedHash;
@@ -12,7 +13,7 @@ use super::slot::{Body, Slot, Transmit};
 use super::time_waits::TimeWaits;
 use super::timer_wheel::TimerWheel;
 use super::token_bucket::TokenBucket;
-use super::{ConfigError, EndpointConfig, Limits, Steering};
+use super::{ConfigError, EndpointConfig, Limits};
 use crate::base::{ConnectionId, Context, FourTuple, Outcome, Packet, PortIndex, Slab};
 use crate::mptcp::{self, Connection};
 use crate::tcp::OutgoingSegment;
@@ -29,7 +30,8 @@ pub struct Endpoint<P> {
     pub(super) ports: Vec<Port<P>>,
     pub(super) mptcp: Rc<mptcp::Config>,
     pub(super) limits: Limits,
-    pub(super) steering: Option<Rc<dyn Steering>>,
+    /// The others that share the ports.
+    pub(super) cores: Option<Box<Cores>>,
     /// Of initial sequence numbers (RFC 6528).
     pub(super) secret: [u8; 16],
 
@@ -77,6 +79,7 @@ impl<P: Packet> Endpoint<P> {
         config.check()?;
         let EndpointConfig { ports, mptcp, limits, steering } = config;
         let hash = KeyedHash::new(cx.random);
+        let claims_most = limits.connections * usize::from(mptcp.max_subflows.max(1));
         let mut secret = [0; 16];
         cx.random.fill(&mut secret);
         let port = |(index, port)| Port::new(PortIndex(index as u8), port, &limits, hash.clone());
@@ -84,7 +87,7 @@ impl<P: Packet> Endpoint<P> {
             ports: ports.into_iter().enumerate().map(port).collect(),
             time_waits: TimeWaits::new(limits.connections, mptcp.tcp.time_wait),
             mptcp,
-            steering,
+            cores: steering.map(|steering| Box::new(Cores::new(steering, claims_most))),
             secret,
             connections: Slab::new(limits.connections),
             demux: Demux::new(hash.clone()),
@@ -106,8 +109,10 @@ impl<P: Packet> Endpoint<P> {
             message: Vec::new(),
             limits,
         };
-        for index in 0..endpoint.ports.len() {
-            endpoint.announce(cx, index);
+        if endpoint.is_first_core() {
+            for index in 0..endpoint.ports.len() {
+                endpoint.announce(cx, index);
+            }
         }
         Ok(endpoint)
     }
@@ -133,7 +138,7 @@ impl<P: Packet> Endpoint<P> {
         self.owner_by(self.demux.hash(tuple), tuple)
     }
 
-    fn owner_by(&self, hash: TupleHash, tuple: &FourTuple) -> Option<Owner> {
+    pub(super) fn owner_by(&self, hash: TupleHash, tuple: &FourTuple) -> Option<Owner> {
         self.demux.owner(hash, |owner| self.port_of(owner, tuple).is_some())
     }
 
@@ -205,8 +210,7 @@ impl<P: Packet> Endpoint<P> {
     /// TIME_WAIT gives way to it, or one that is closed and waits for its peer.
     pub(super) fn next_connection(&mut self, cx: &mut Context<'_>) -> Option<ConnectionId> {
         while self.connections.len() + self.time_waits.len() >= self.limits.connections {
-            if self.time_waits.remove_oldest() {
-                cx.count(Outcome::TcpTimeWaitOverflow);
+            if self.end_oldest_time_wait(cx) {
                 continue;
             }
             let oldest = self.retired.pop_front()?;
@@ -223,6 +227,7 @@ impl<P: Packet> Endpoint<P> {
         let Some(slot) = self.connections.remove(id.index, id.generation) else { return };
         for (tuple, owner) in slot.tuples(id) {
             self.demux.remove(&tuple, owner);
+            self.disclaim_tuple(&tuple);
         }
         if let Body::Live(_) = slot.body {
             self.demux.remove_token(slot.token);

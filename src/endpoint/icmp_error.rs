@@ -2,6 +2,7 @@
 //! segments, which anybody can forge (RFC 5927).
 
 use super::Endpoint;
+use super::cores::CoreMessage;
 use super::demux::Owner;
 use super::receive::Arrival;
 use crate::base::{Context, FourTuple, Outcome, Packet};
@@ -41,9 +42,18 @@ impl<P: Packet> Endpoint<P> {
         self.send_icmp(cx, arrival, &v4, &v6, quote);
     }
 
-    /// A segment of ours did not arrive: the connection decides.
+    /// A segment of ours did not arrive: the connection decides, or the core that
+    /// has it.
     pub(super) fn handle_unreachable(&mut self, cx: &mut Context<'_>, quote: Option<IcmpQuote>) {
-        let Some((owner, quote)) = self.owner_of_quote(quote) else { return cx.count(Outcome::IcmpNotOurs) };
+        match quote {
+            Some(quote) if self.is_elsewhere(&quote) => self.publish(CoreMessage::Unreachable(quote)),
+            Some(quote) => self.handle_unreachable_here(cx, &quote),
+            None => cx.count(Outcome::IcmpNotOurs),
+        }
+    }
+
+    pub(super) fn handle_unreachable_here(&mut self, cx: &mut Context<'_>, quote: &IcmpQuote) {
+        let Some(owner) = self.owner_of_quote(quote) else { return cx.count(Outcome::IcmpNotOurs) };
         cx.count(Outcome::IcmpUnreachableReceived);
         if let Some(connection) = self.touch(owner.connection) {
             connection.handle_unreachable(cx, owner.subflow, quote.sequence);
@@ -52,7 +62,15 @@ impl<P: Packet> Endpoint<P> {
 
     /// A segment of ours was too big for a link.
     pub(super) fn handle_too_big(&mut self, cx: &mut Context<'_>, mtu: u32, quote: Option<IcmpQuote>) {
-        let Some((owner, quote)) = self.owner_of_quote(quote) else { return cx.count(Outcome::IcmpNotOurs) };
+        match quote {
+            Some(quote) if self.is_elsewhere(&quote) => self.publish(CoreMessage::TooBig { mtu, quote }),
+            Some(quote) => self.handle_too_big_here(cx, mtu, &quote),
+            None => cx.count(Outcome::IcmpNotOurs),
+        }
+    }
+
+    pub(super) fn handle_too_big_here(&mut self, cx: &mut Context<'_>, mtu: u32, quote: &IcmpQuote) {
+        let Some(owner) = self.owner_of_quote(quote) else { return cx.count(Outcome::IcmpNotOurs) };
         let connection = self.slot_mut(owner.connection).and_then(|slot| slot.connection());
         let known = connection.filter(|connection| connection.is_in_flight(owner.subflow, quote.sequence));
         let Some(path_mtu) = known.and_then(|connection| connection.path(owner.subflow)).map(|path| path.mtu)
@@ -69,13 +87,17 @@ impl<P: Packet> Endpoint<P> {
         }
     }
 
-    fn owner_of_quote(&self, quote: Option<IcmpQuote>) -> Option<(Owner, IcmpQuote)> {
-        let quote = quote?;
+    /// Whether only another core can know of the segment that is quoted.
+    fn is_elsewhere(&self, quote: &IcmpQuote) -> bool {
+        self.cores.is_some() && self.owner_of_quote(quote).is_none()
+    }
+
+    fn owner_of_quote(&self, quote: &IcmpQuote) -> Option<Owner> {
         let tuple = FourTuple {
             local: SocketAddr::new(quote.source, quote.source_port),
             remote: SocketAddr::new(quote.destination, quote.destination_port),
         };
-        Some((self.owner_of(&tuple)?, quote))
+        self.owner_of(&tuple)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Endpoint;
 use super::event::{Event, News};
-use super::slot::{Body, Slot, Standing, Transmit};
+use super::slot::{Body, Slot, Standing, Transmit, tuple_of};
 use crate::base::{ConnectionId, Context, FourTuple, Packet, Queue, SubflowId};
 use crate::endpoint::demux::Owner;
 use crate::mptcp::{self, CloseReason};
@@ -106,8 +106,9 @@ impl<P: Packet> Endpoint<P> {
             mptcp::Event::SubflowClosed { subflow, tuple, time_wait } => {
                 let tuple = FourTuple::from(tuple);
                 self.remove_way(id, subflow, &tuple);
-                if let Some(rest) = time_wait {
-                    self.begin_time_wait(cx, &tuple, rest);
+                match time_wait {
+                    Some(rest) => self.begin_time_wait(cx, &tuple, rest),
+                    None => self.disclaim_tuple(&tuple),
                 }
             }
             mptcp::Event::Closed(reason) => self.close_slot(id, reason),
@@ -160,11 +161,13 @@ impl<P: Packet> Endpoint<P> {
                 unread.extend(std::iter::from_fn(|| connection.read()));
             }
         }
-        for (tuple, owner) in slot.tuples(id) {
-            self.demux.remove(&tuple, owner);
-        }
-        slot.ways = Vec::new();
+        let ways = std::mem::take(&mut slot.ways);
         slot.body = Body::Remains(unread);
+        for way in ways.iter().enumerate() {
+            let Some((tuple, owner)) = tuple_of(id, way) else { continue };
+            self.demux.remove(&tuple, owner);
+            self.disclaim_tuple(&tuple);
+        }
     }
 
     /// Removes a connection that nobody will ask for any more.

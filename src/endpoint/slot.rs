@@ -123,9 +123,7 @@ impl<P> Slot<P> {
 
     /// The 4-tuples of all ways, each with its owner.
     pub(super) fn tuples(&self, connection: ConnectionId) -> impl Iterator<Item = (FourTuple, Owner)> + '_ {
-        self.ways.iter().enumerate().filter_map(move |(at, way)| {
-            Some((way.as_ref()?.header.tuple(), Owner { connection, subflow: SubflowId(at as u8) }))
-        })
+        self.ways.iter().enumerate().filter_map(move |way| tuple_of(connection, way))
     }
 
     /// Whether nobody will ask for anything of it any more.
@@ -135,6 +133,14 @@ impl<P> Slot<P> {
             Body::Remains(unread) => self.released || unread.is_empty() && self.news.is_empty(),
         }
     }
+}
+
+/// The 4-tuple of a way of a connection, which has the number `at`.
+pub(super) fn tuple_of(
+    connection: ConnectionId,
+    (at, way): (usize, &Option<Way>),
+) -> Option<(FourTuple, Owner)> {
+    Some((way.as_ref()?.header.tuple(), Owner { connection, subflow: SubflowId(at as u8) }))
 }
 
 #[cfg(test)]

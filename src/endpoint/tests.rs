@@ -3,6 +3,7 @@
 mod arp;
 mod config;
 mod connections;
+mod cores;
 mod discovery;
 mod frames;
 mod hostile;

@@ -63,33 +63,31 @@ impl TimeWaits {
         self.table.find(hash.spread(), |&(other, key)| other == hash && is_it(key)).map(|&(_, key)| key)
     }
 
-    /// Keeps what is left of the subflow that had the 4-tuple.
-    fn insert(&mut self, cx: &mut Context<'_>, hash: TupleHash, tuple: PackedTuple, rest: TimeWait) {
-        if self.entries.is_full() && self.remove_oldest() {
-            cx.count(Outcome::TcpTimeWaitOverflow);
-        }
-        let ends_at = cx.now + self.lasts;
+    /// Keeps what is left of the subflow that had the 4-tuple, if there is room.
+    fn insert(&mut self, now: Instant, hash: TupleHash, tuple: PackedTuple, rest: TimeWait) {
+        let ends_at = now + self.lasts;
         let Ok(key) = self.entries.insert(Entry { tuple, hash, rest, ends_at }) else { return };
         self.table.insert_unique(hash.spread(), (hash, key), |(hash, _)| hash.spread());
         self.order.push_back((ends_at, key));
     }
 
-    fn remove(&mut self, key: Key) {
-        let Some(entry) = self.entries.remove(key.0, key.1) else { return };
+    /// Takes one out; gives back its ends.
+    fn remove(&mut self, key: Key) -> Option<FourTuple> {
+        let entry = self.entries.remove(key.0, key.1)?;
         if let Ok(found) = self.table.find_entry(entry.hash.spread(), |&(_, other)| other == key) {
             found.remove();
         }
+        Some(entry.tuple.into())
     }
 
-    /// Takes out the oldest; `false`: there is none.
-    pub(super) fn remove_oldest(&mut self) -> bool {
+    /// Takes out the oldest and gives back its ends; `None`: there is none.
+    fn remove_oldest(&mut self) -> Option<FourTuple> {
         while let Some((_, key)) = self.order.pop_front() {
-            if self.entries.get(key.0, key.1).is_some() {
-                self.remove(key);
-                return true;
+            if let Some(tuple) = self.remove(key) {
+                return Some(tuple);
             }
         }
-        false
+        None
     }
 
     /// When to look at them again.
@@ -97,18 +95,19 @@ impl TimeWaits {
         self.order.front().map(|&(at, _)| at)
     }
 
-    /// Takes out those that are over.
-    pub(super) fn expire(&mut self, now: Instant) {
+    /// Takes out the next that is over and gives back its ends.
+    fn expire(&mut self, now: Instant) -> Option<FourTuple> {
         while let Some(&(at, key)) = self.order.front()
             && at <= now
         {
             self.order.pop_front();
             match self.entries.get(key.0, key.1).map(|entry| entry.ends_at) {
                 Some(ends_at) if ends_at > now => self.order.push_back((ends_at, key)),
-                Some(_) => self.remove(key),
+                Some(_) => return self.remove(key),
                 None => {}
             }
         }
+        None
     }
 
     /// Those that strangers took over stay in the order until their time comes:
@@ -136,7 +135,25 @@ pub(super) enum Met {
 impl<P: Packet> Endpoint<P> {
     /// A subflow is gone, and its 4-tuple is in TIME_WAIT.
     pub(super) fn begin_time_wait(&mut self, cx: &mut Context<'_>, tuple: &FourTuple, rest: TimeWait) {
-        self.time_waits.insert(cx, self.demux.hash(tuple), (*tuple).into(), rest);
+        if self.time_waits.entries.is_full() {
+            self.end_oldest_time_wait(cx);
+        }
+        self.time_waits.insert(cx.now, self.demux.hash(tuple), (*tuple).into(), rest);
+    }
+
+    /// The oldest TIME_WAIT gives way to something; `false`: there is none.
+    pub(super) fn end_oldest_time_wait(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(tuple) = self.time_waits.remove_oldest() else { return false };
+        cx.count(Outcome::TcpTimeWaitOverflow);
+        self.disclaim_tuple(&tuple);
+        true
+    }
+
+    /// Forgets those that are over.
+    pub(super) fn expire_time_waits(&mut self, now: Instant) {
+        while let Some(tuple) = self.time_waits.expire(now) {
+            self.disclaim_tuple(&tuple);
+        }
     }
 
     /// Shows a segment of nobody's to the TIME_WAIT of its 4-tuple.
@@ -162,6 +179,7 @@ impl<P: Packet> Endpoint<P> {
                 waits.remove(key);
                 waits.tidy();
                 cx.count(Outcome::TcpTimeWaitReused);
+                self.disclaim_tuple(&stranger.tuple);
                 return Met::GaveWay(after);
             }
         }

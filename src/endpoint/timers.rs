@@ -22,7 +22,7 @@ impl<P: Packet> Endpoint<P> {
                 connection.handle_timeout(cx);
             }
         }
-        self.time_waits.expire(cx.now);
+        self.expire_time_waits(cx.now);
         for index in 0..self.ports.len() {
             if self.ports[index].neighbours.poll_deadline().is_some_and(|deadline| deadline <= cx.now) {
                 self.handle_neighbour_timeouts(cx, index);

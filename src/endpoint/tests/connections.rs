@@ -1,6 +1,6 @@
 use super::lan::Lan;
 use super::*;
-use crate::base::{ConnectionId, FourTuple, Outcome, PortIndex, Token};
+use crate::base::{ConnectionId, CoreIndex, Outcome, PortIndex};
 use std::collections::HashSet;
 
 /// Bytes that no two offsets share by accident.
@@ -271,24 +271,17 @@ fn time_wait_gives_way_when_there_are_too_many() {
     assert_eq!(third, Err(ConnectError::TooMany));
 }
 
-/// A core that gets even local ports and even tokens.
-#[derive(Debug)]
-struct Even;
-
-impl Steering for Even {
-    fn owns_tuple(&self, _port: PortIndex, tuple: &FourTuple) -> bool {
-        tuple.local.port().is_multiple_of(2)
-    }
-
-    fn owns_token(&self, token: Token) -> bool {
-        token.0.is_multiple_of(2)
-    }
+/// The second of two cores, to which each port brings half of everything.
+fn second_of_two(ports: usize) -> Steering {
+    let table = [CoreIndex(0), CoreIndex(1)].into();
+    let spread = Spread { key: std::array::from_fn(|at| (at * 37 + 11) as u8), table };
+    Steering { core: CoreIndex(1), cores: 2, spreads: vec![Some(spread); ports] }
 }
 
 #[test]
 fn ports_and_tokens_suit_the_core() {
     let mut configs = vec![endpoint_config(1, 2), endpoint_config(2, 2)];
-    configs.iter_mut().for_each(|config| config.steering = Some(Rc::new(Even)));
+    configs.iter_mut().for_each(|config| config.steering = Some(second_of_two(2)));
     let mut lan = Lan::with(configs);
     lan.listen(1, "0.0.0.0:81");
     for _ in 0..20 {
@@ -299,11 +292,13 @@ fn ports_and_tokens_suit_the_core() {
         let infos: Vec<_> = lan.hosts[0].endpoint.connections().collect();
         infos.len() == 20 && infos.iter().all(|info| info.subflows.len() > 1)
     });
+    let steering = second_of_two(2);
     let infos = lan.hosts[0].endpoint.connections();
-    let ports: Vec<_> =
-        infos.flat_map(|info| info.subflows).map(|subflow| subflow.path.tuple.local.port()).collect();
-    assert!(ports.iter().all(|port| port % 2 == 0), "{ports:?}");
+    let paths: Vec<_> = infos.flat_map(|info| info.subflows).map(|subflow| subflow.path).collect();
+    assert!(paths.len() >= 40, "{paths:?}");
+    let cores = paths.iter().map(|path| steering.core_of_segment(path.port, &path.tuple));
+    assert!(cores.clone().all(|core| core == Some(CoreIndex(1))), "{:?}", cores.collect::<Vec<_>>());
     let connections = lan.hosts.iter().flat_map(|host| host.endpoint.connections());
-    let tokens: Vec<_> = connections.map(|info| info.token.0).collect();
-    assert!(tokens.len() == 40 && tokens.iter().all(|token| token % 2 == 0), "{tokens:?}");
+    let cores: Vec<_> = connections.map(|info| steering.core_of_token(info.token)).collect();
+    assert!(cores.len() == 40 && cores.iter().all(|&core| core == CoreIndex(1)), "{cores:?}");
 }

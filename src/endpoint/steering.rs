@@ -1,0 +1,102 @@
+//! Which core gets what: connections by their tokens, frames by their hash.
+
+use super::toeplitz;
+use crate::base::{CoreIndex, FourTuple, PortIndex, Token};
+use std::fmt;
+
+/// Bytes of a NIC's hash key, as far as it is used.
+pub use toeplitz::KEY_BYTES as SPREAD_KEY_BYTES;
+
+/// One core of several that share ports and addresses.
+#[derive(Clone, Debug)]
+pub struct Steering {
+    /// Which one it is.
+    pub core: CoreIndex,
+    /// How many there are.
+    pub cores: u8,
+    /// How each port spreads the frames that it receives over the cores' queues;
+    /// `None`: nobody knows.
+    pub spreads: Vec<Option<Spread>>,
+}
+
+/// How a port chooses the queue of a received TCP segment: its hash's low bits
+/// choose from a table.
+#[derive(Clone)]
+pub struct Spread {
+    /// The key of the Toeplitz hash.
+    pub key: [u8; SPREAD_KEY_BYTES],
+    /// The core of each entry; as many as a power of two.
+    pub table: Box<[CoreIndex]>,
+}
+
+impl Spread {
+    /// The core whose queue a segment from the remote end comes to.
+    pub fn core(&self, tuple: &FourTuple) -> Option<CoreIndex> {
+        let hash = toeplitz::hash(&self.key, tuple) as usize;
+        self.table.get(hash & self.table.len().wrapping_sub(1)).copied()
+    }
+}
+
+impl fmt::Debug for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key lets strangers choose queues.
+        f.debug_struct("Spread").field("table", &self.table.len()).finish_non_exhaustive()
+    }
+}
+
+impl Steering {
+    /// The core of the connection that a token names: by the token's high bits.
+    pub fn core_of_token(&self, token: Token) -> CoreIndex {
+        CoreIndex(((u64::from(token.0) * u64::from(self.cores)) >> 32) as u8)
+    }
+
+    /// The core that a segment from the remote end comes to, if that is known.
+    pub fn core_of_segment(&self, port: PortIndex, tuple: &FourTuple) -> Option<CoreIndex> {
+        self.spreads.get(usize::from(port.0))?.as_ref()?.core(tuple)
+    }
+
+    pub(super) fn owns_token(&self, token: Token) -> bool {
+        self.core_of_token(token) == self.core
+    }
+
+    pub(super) fn owns_tuple(&self, port: PortIndex, tuple: &FourTuple) -> bool {
+        self.core_of_segment(port, tuple) == Some(self.core)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steering(cores: u8) -> Steering {
+        let table = (0..128).map(|entry| CoreIndex(entry % cores)).collect();
+        let spread = Spread { key: [0x6d; SPREAD_KEY_BYTES], table };
+        Steering { core: CoreIndex(0), cores, spreads: vec![Some(spread), None] }
+    }
+
+    #[test]
+    fn every_token_has_a_core_and_every_core_its_share() {
+        for cores in [1, 2, 3, 7, 16, 255] {
+            let steering = steering(cores);
+            let mut share = vec![0_u32; usize::from(cores)];
+            for token in (0..=u32::MAX).step_by(65_537) {
+                share[usize::from(steering.core_of_token(Token(token)).0)] += 1;
+            }
+            let (least, most) = (share.iter().min(), share.iter().max());
+            assert!(most.unwrap() - least.unwrap() <= 1, "{cores} cores: {share:?}");
+            assert_eq!(steering.core_of_token(Token(u32::MAX)), CoreIndex(cores - 1));
+        }
+    }
+
+    #[test]
+    fn a_port_of_which_nothing_is_known_says_nothing() {
+        let tuple =
+            FourTuple { local: "10.0.0.1:80".parse().unwrap(), remote: "10.0.0.2:1000".parse().unwrap() };
+        let steering = steering(4);
+        assert!(steering.core_of_segment(PortIndex(0), &tuple).is_some());
+        assert_eq!(steering.core_of_segment(PortIndex(1), &tuple), None);
+        assert_eq!(steering.core_of_segment(PortIndex(2), &tuple), None);
+        let empty = Spread { key: [1; SPREAD_KEY_BYTES], table: Box::new([]) };
+        assert_eq!(empty.core(&tuple), None);
+    }
+}
