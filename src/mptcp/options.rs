@@ -19,7 +19,7 @@ pub(super) struct OptionWriter<'a, P> {
     pub(super) core: &'a mut Core<P>,
     pub(super) signal: &'a mut Signal,
     pub(super) now: Instant,
-    /// Bytes for options in the segment at hand.
+    /// How long the options of the segment at hand may become.
     pub(super) room: usize,
     /// What was written, to be counted once the segment has left.
     pub(super) outcomes: ArrayVec<Outcome, 4>,
@@ -27,7 +27,7 @@ pub(super) struct OptionWriter<'a, P> {
 
 impl<P: Packet> OptionSource<Tag> for OptionWriter<'_, P> {
     fn write_options(&mut self, context: &OptionContext<Tag>, room: usize, options: &mut OptionBytes) {
-        self.room = room;
+        self.room = options.len() + room;
         if context.flags.contains(TcpFlags::RST) {
             self.write_reset(options);
         } else if context.flags.contains(TcpFlags::SYN) {

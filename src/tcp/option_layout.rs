@@ -23,7 +23,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         let scale = self.agreed.scaling.then_some(self.agreed.receive_scale);
         // Twenty of forty bytes at most: there is room.
         emit_syn(self.send.path_mss, self.agreed.sack, self.stamp(now), scale, options);
-        append(source, context, options);
+        append(source, context, options.remaining_capacity(), options);
     }
 
     /// Data, FIN or RST: timestamps, then the room above's.
@@ -35,7 +35,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         options: &mut OptionBytes,
     ) {
         self.lay_out_timestamps(now, options);
-        append(source, context, options);
+        append(source, context, options.remaining_capacity(), options);
     }
 
     /// A pure ACK: timestamps, SACK, then the room above's. If SACK blocks wait,
@@ -51,13 +51,15 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.lay_out_timestamps(now, options);
         let is_waiting = self.agreed.sack && self.receive.report.is_waiting();
         let is_signal = self.receive.schedule.is_signal_due();
-        let reserved = if is_waiting && !is_signal { SACK_HEADER_BYTES + SACK_BLOCK_BYTES } else { 0 };
-        let upper = write(source, context, options.remaining_capacity() - reserved);
-        if is_waiting {
-            let room = options.remaining_capacity() - upper.len();
-            self.lay_out_sack(room, options);
+        if !is_waiting {
+            return append(source, context, options.remaining_capacity(), options);
         }
-        join(options, &upper);
+        let reserved = if is_signal { 0 } else { SACK_HEADER_BYTES + SACK_BLOCK_BYTES };
+        let mut upper = OptionBytes::new();
+        append(source, context, options.remaining_capacity() - reserved, &mut upper);
+        self.lay_out_sack(options.remaining_capacity() - upper.len(), options);
+        let fits = options.try_extend_from_slice(&upper).is_ok();
+        debug_assert!(fits, "options that keep to the room");
     }
 
     fn lay_out_timestamps(&self, now: Instant, options: &mut OptionBytes) {
@@ -80,25 +82,19 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 }
 
-fn append<T>(source: &mut impl OptionSource<T>, context: &OptionContext<T>, options: &mut OptionBytes) {
-    let upper = write(source, context, options.remaining_capacity());
-    join(options, &upper);
-}
-
-/// Appends what was written for the room that there is.
-fn join(options: &mut OptionBytes, upper: &OptionBytes) {
-    let fits = options.try_extend_from_slice(upper).is_ok();
-    debug_assert!(fits, "options that keep to the room");
-}
-
-/// The room above's options, or none if they do not keep to the room: half
+/// Appends the room above's options, or none if they do not keep to the room: half
 /// an option must not leave.
-fn write<T>(source: &mut impl OptionSource<T>, context: &OptionContext<T>, room: usize) -> OptionBytes {
-    let mut upper = OptionBytes::new();
-    source.write_options(context, room, &mut upper);
-    if upper.len() > room || !upper.len().is_multiple_of(4) {
-        debug_assert!(false, "{} bytes of options for {room} bytes of room", upper.len());
-        upper.clear();
+fn append<T>(
+    source: &mut impl OptionSource<T>,
+    context: &OptionContext<T>,
+    room: usize,
+    options: &mut OptionBytes,
+) {
+    let before = options.len();
+    source.write_options(context, room, options);
+    let written = options.len() - before;
+    if written > room || !written.is_multiple_of(4) {
+        debug_assert!(false, "{written} bytes of options for {room} bytes of room");
+        options.truncate(before);
     }
-    upper
 }

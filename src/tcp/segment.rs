@@ -30,7 +30,8 @@ pub struct OptionContext<T> {
 
 /// Writes the options of the room above into a segment, at emission.
 pub trait OptionSource<T> {
-    /// Appends at most `room` bytes (a multiple of 4) of whole, padded options.
+    /// Appends at most `room` bytes (a multiple of 4) of whole, padded options to
+    /// those that are there.
     /// Called once for each segment that leaves; if more than `room` bytes
     /// are written, none of them leaves.
     fn write_options(&mut self, context: &OptionContext<T>, room: usize, options: &mut OptionBytes);
