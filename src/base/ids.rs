@@ -57,15 +57,20 @@ pub struct FourTuple {
     pub remote: SocketAddr,
 }
 
-/// A 4-tuple as it is kept: half as long. IPv4 addresses are written as
-/// IPv4-mapped ones, which are no address of a host; scopes and flow labels are
-/// not kept.
+/// An address and a port as they are kept: half as long. IPv4 addresses are
+/// written as IPv4-mapped ones, which are no address of a host; scopes and flow
+/// labels are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedSocket {
+    address: [u8; 16],
+    port: u16,
+}
+
+/// A 4-tuple as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackedTuple {
-    local: [u8; 16],
-    remote: [u8; 16],
-    local_port: u16,
-    remote_port: u16,
+    local: PackedSocket,
+    remote: PackedSocket,
 }
 
 fn packed(address: IpAddr) -> [u8; 16] {
@@ -80,23 +85,34 @@ fn unpacked(address: [u8; 16]) -> IpAddr {
     address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
 }
 
+impl PackedSocket {
+    /// Whether both are ports of one address.
+    pub fn shares_address(&self, other: &Self) -> bool {
+        self.address == other.address
+    }
+}
+
+impl From<SocketAddr> for PackedSocket {
+    fn from(socket: SocketAddr) -> Self {
+        Self { address: packed(socket.ip()), port: socket.port() }
+    }
+}
+
+impl From<PackedSocket> for SocketAddr {
+    fn from(socket: PackedSocket) -> Self {
+        Self::new(unpacked(socket.address), socket.port)
+    }
+}
+
 impl From<FourTuple> for PackedTuple {
     fn from(tuple: FourTuple) -> Self {
-        Self {
-            local: packed(tuple.local.ip()),
-            remote: packed(tuple.remote.ip()),
-            local_port: tuple.local.port(),
-            remote_port: tuple.remote.port(),
-        }
+        Self { local: tuple.local.into(), remote: tuple.remote.into() }
     }
 }
 
 impl From<PackedTuple> for FourTuple {
     fn from(tuple: PackedTuple) -> Self {
-        Self {
-            local: SocketAddr::new(unpacked(tuple.local), tuple.local_port),
-            remote: SocketAddr::new(unpacked(tuple.remote), tuple.remote_port),
-        }
+        Self { local: tuple.local.into(), remote: tuple.remote.into() }
     }
 }
 
@@ -167,6 +183,6 @@ mod tests {
             let tuple = FourTuple { local: local.parse().unwrap(), remote: remote.parse().unwrap() };
             assert_eq!(FourTuple::from(PackedTuple::from(tuple)), tuple);
         }
-        assert_eq!(size_of::<PackedTuple>(), 36);
+        assert_eq!((size_of::<PackedSocket>(), size_of::<PackedTuple>()), (18, 36));
     }
 }

@@ -13,8 +13,8 @@ mod slab;
 mod time;
 
 pub use ids::{
-    AddressId, ConnectionId, CoreIndex, FourTuple, Key, ListenerId, PackedTuple, PortIndex, PortSet,
-    SubflowId, Token,
+    AddressId, ConnectionId, CoreIndex, FourTuple, Key, ListenerId, PackedSocket, PackedTuple, PortIndex,
+    PortSet, SubflowId, Token,
 };
 pub use on_demand::{Blank, OnDemand};
 pub use outcome::{Counters, Outcome};

@@ -2,10 +2,10 @@
 //! (RFC 8684 §3.4).
 
 use super::attempts::Attempts;
-use super::config::Config;
+use super::config::{Config, LocalAddress};
 use super::connection::{Connection, Core};
 use super::subflow::ResetSignal;
-use crate::base::{AddressId, Context, FourTuple, Outcome, PackedTuple, Packet, PortIndex, SubflowId};
+use crate::base::{AddressId, Context, FourTuple, Outcome, PackedSocket, Packet, PortIndex, SubflowId};
 use crate::wire::{AddAddress, AddressIds, ResetReason};
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,8 +15,8 @@ const REMOTE_MAX: usize = 16;
 /// An address that the peer announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RemoteAddress {
+    pub(super) address: PackedSocket,
     pub(super) id: AddressId,
-    pub(super) address: SocketAddr,
 }
 
 /// Whether joins may go to the peer's initial address and port.
@@ -32,7 +32,8 @@ enum InitialRemote {
 /// What a connection knows of addresses.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    initial: PackedTuple,
+    /// Our end of the first subflow; the attempts have the peer's.
+    initial_local: PackedSocket,
     initial_remote: InitialRemote,
     /// As many as there are, [`REMOTE_MAX`] at most.
     remote: Box<[RemoteAddress]>,
@@ -44,17 +45,23 @@ pub(super) struct Addresses {
 impl Addresses {
     /// `opens`: whether joins are tried from here.
     pub(super) fn new(initial: FourTuple, opens: bool) -> Self {
-        let mut attempts = Attempts::new();
-        if opens {
-            attempts.remember(initial.local.ip(), initial.remote);
+        Self {
+            initial_local: initial.local.into(),
+            initial_remote: InitialRemote::Open,
+            remote: Box::default(),
+            withdrawn: None,
+            attempts: Attempts::new(initial.remote.into(), opens),
         }
-        let initial_remote = InitialRemote::Open;
-        Self { initial: initial.into(), initial_remote, remote: Box::default(), withdrawn: None, attempts }
     }
 
     /// The first subflow's ends, also after it is gone.
     pub(super) fn initial(&self) -> FourTuple {
-        self.initial.into()
+        FourTuple { local: self.initial_local.into(), remote: self.attempts.initial_remote().into() }
+    }
+
+    /// The id by which the peer knows an address of ours.
+    pub(super) fn id_of(&self, ours: &LocalAddress) -> AddressId {
+        if ours.address == self.initial().local.ip() { AddressId(0) } else { ours.id }
     }
 
     pub(super) const fn forbid_initial_remote(&mut self) {
@@ -64,16 +71,19 @@ impl Addresses {
 
     /// Where joins may be sent to.
     pub(super) fn join_targets(&self) -> impl Iterator<Item = RemoteAddress> + '_ {
-        let initial = RemoteAddress { id: AddressId(0), address: self.initial().remote };
+        let initial = RemoteAddress { id: AddressId(0), address: self.attempts.initial_remote() };
         let initial = (self.initial_remote == InitialRemote::Open).then_some(initial);
         initial.into_iter().chain(self.remote.iter().copied())
     }
 
     /// A port has its link again: its addresses get another chance.
     pub(super) fn forget_attempts(&mut self, port: PortIndex, config: &Config) {
-        self.attempts.forget_local(|address| {
-            config.addresses.iter().any(|ours| ours.address == address && ours.port == port)
-        });
+        let initial = self.initial().local.ip();
+        let is = |ours: &LocalAddress, id| {
+            if id == AddressId(0) { ours.address == initial } else { ours.id == id }
+        };
+        self.attempts
+            .forget_local(|id| config.addresses.iter().any(|ours| ours.port == port && is(ours, id)));
     }
 
     /// Whether an id of ours was withdrawn.
@@ -89,13 +99,13 @@ impl Addresses {
     /// Takes an announcement; `false` if it contradicts what is known, or
     /// cannot be kept. One that is repeated is a new chance for joins (§3.4.1).
     fn learn(&mut self, new: RemoteAddress, limit: usize) -> bool {
-        let is_initial = new.address == self.initial().remote;
+        let is_initial = new.address == self.attempts.initial_remote();
         if is_initial && self.initial_remote == InitialRemote::Barred {
             return false;
         }
         if let Some(known) = self.remote.iter_mut().find(|known| known.id == new.id) {
             // An id stands for one address until it is removed; the port may change.
-            if known.address.ip() != new.address.ip() {
+            if !known.address.shares_address(&new.address) {
                 return false;
             }
             *known = new;
@@ -120,7 +130,7 @@ impl Addresses {
         let is_initial = id == AddressId(0) && self.initial_remote == InitialRemote::Open;
         if is_initial {
             self.initial_remote = InitialRemote::Removed;
-            self.attempts.forget_remote(self.initial().remote);
+            self.attempts.forget_remote(self.attempts.initial_remote());
         }
         let known = self.remote.iter().position(|known| known.id == id);
         if let Some(at) = known {
@@ -182,7 +192,8 @@ impl<P: Packet> Connection<P> {
         // No port: that of the subflow which carried it (§3.4.1).
         let carrier = self.path(id).map_or(self.core.addresses.initial().remote, |path| path.tuple.remote);
         let port = option.port.unwrap_or_else(|| carrier.port());
-        let address = RemoteAddress { id: option.address_id, address: SocketAddr::new(option.address, port) };
+        let address =
+            RemoteAddress { id: option.address_id, address: SocketAddr::new(option.address, port).into() };
         let limit = usize::from(self.core.config.max_remote_addresses);
         if !self.core.addresses.learn(address, limit) {
             cx.count(Outcome::MpAddAddrDrop);

@@ -233,7 +233,8 @@ impl<P: Packet> Connection<P> {
             tcp::CloseReason::TimedOut | tcp::CloseReason::Unreachable => Fate::Unanswered,
             _ => Fate::Refused,
         };
-        self.core.addresses.attempts.note(tuple.local.ip(), tuple.remote, fate);
+        let local = self.core.local_id_of(tuple.local.ip());
+        self.core.addresses.attempts.note(local, tuple.remote.into(), fate);
         // Who fails to join us may be a stranger: that ends no connection which waits for its peer.
         let reason = if self.core.role == Role::Passive { tcp::CloseReason::TimedOut } else { reason };
         self.handle_subflow_gone(cx, reason);

@@ -98,7 +98,8 @@ impl<P: Packet> Connection<P> {
             cx.count(Outcome::MpResetRx);
             if !transient {
                 let tuple = subflow.path.tuple();
-                core.addresses.attempts.note(tuple.local.ip(), tuple.remote, Fate::Barred);
+                let local = core.local_id_of(tuple.local.ip());
+                core.addresses.attempts.note(local, tuple.remote.into(), Fate::Barred);
             }
         }
     }

@@ -99,7 +99,9 @@ impl<P: Packet> Connection<P> {
         initial_sequence: SeqNumber,
     ) -> Option<SubflowId> {
         self.answered();
-        self.core.addresses.attempts.remember(path.tuple.local.ip(), path.tuple.remote);
+        let is_initial = path.tuple.local.ip() == self.core.addresses.initial().local.ip();
+        let local_id = if is_initial { AddressId(0) } else { local_id };
+        self.core.addresses.attempts.remember(local_id, path.tuple.remote.into());
         let is_over = self.core.mode != Mode::Multipath || self.core.ending.is_closed();
         if is_over || self.core.is_withdrawn(path.tuple.local.ip()) || self.core.addresses.attempts.is_spent()
         {
@@ -110,11 +112,6 @@ impl<P: Packet> Connection<P> {
             tcp::Subflow::connect(self.core.config.tcp.clone(), path.mss_bytes(), initial_sequence, cx.now);
         let id = self.add_subflow(tcp, path, Stage::JoinSynSent)?;
         self.core.addresses.attempts.spend();
-        let local_id = if path.tuple.local.ip() == self.core.addresses.initial().local.ip() {
-            AddressId(0)
-        } else {
-            local_id
-        };
         let asks_backup = self.core.is_backup_address(local_id);
         if let Some(subflow) = self.subflow_mut(id) {
             subflow.signal.local_id = local_id;

@@ -35,27 +35,28 @@ impl<P: Packet> Connection<P> {
             if self.core.addresses.is_withdrawn(local.id) {
                 continue;
             }
+            let local_id = self.core.addresses.id_of(local);
             for target in &targets {
-                let same_family = local.address.is_ipv4() == target.address.is_ipv4();
+                let remote = SocketAddr::from(target.address);
+                let same_family = local.address.is_ipv4() == remote.is_ipv4();
                 let attempts = &self.core.addresses.attempts;
-                if !same_family || attempts.is_tried(local.address, target.address) || attempts.is_spent() {
+                if !same_family || attempts.is_tried(local_id, target.address) || attempts.is_spent() {
                     continue;
                 }
                 if room == 0 {
                     self.core.paths_managed.crowded = true;
                     continue;
                 }
-                let connects = self.connects(local.address, target.address);
+                let connects = self.connects(local.address, remote);
                 // Not again while the endpoint thinks about it, or when the subflow ends; nor at all if
                 // it cannot be remembered.
-                let remembered = self.core.addresses.attempts.remember(local.address, target.address);
+                let remembered = self.core.addresses.attempts.remember(local_id, target.address);
                 if connects || !remembered {
                     continue;
                 }
                 room -= 1;
                 self.core.paths_managed.asked_for += 1;
-                let event =
-                    Event::OpenSubflow { local: *local, remote: target.address, remote_id: target.id };
+                let event = Event::OpenSubflow { local: *local, remote, remote_id: target.id };
                 self.core.events.push_back(event);
             }
         }
@@ -78,7 +79,8 @@ impl<P: Packet> Connection<P> {
     /// Answers `Event::OpenSubflow` when no route or port leads there: the pair
     /// is not tried again.
     pub fn refuse_subflow(&mut self, local: IpAddr, remote: SocketAddr) {
-        self.core.addresses.attempts.remember(local, remote);
+        let local = self.core.local_id_of(local);
+        self.core.addresses.attempts.remember(local, remote.into());
         self.answered();
         // Its place may go to another pair.
         self.manage_paths();
