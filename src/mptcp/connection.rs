@@ -34,15 +34,9 @@ pub(super) enum Mode {
     /// Both sides have the keys.
     Multipath,
     /// Plain TCP from the start or after a fallback, for good (RFC 8684 §3.7).
-    Plain(PlainStream),
-}
-
-/// How the stream lies on the one subflow of a plain connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PlainStream {
-    /// A sequence number of ours and the offset of the byte that has it.
-    pub(super) sequence: SeqNumber,
-    pub(super) offset: u64,
+    /// The one subflow has the first byte of ours that is not acknowledged at
+    /// this sequence number.
+    Plain(SeqNumber),
 }
 
 /// The keys and what follows from them.
@@ -115,7 +109,7 @@ pub(super) struct Core<P> {
 /// else is over soon.
 #[derive(Debug)]
 pub struct Connection<P> {
-    pub(super) subflows: Vec<Option<Subflow<P>>>,
+    pub(super) subflows: Box<[Option<Subflow<P>>]>,
     pub(super) core: Core<P>,
 }
 
@@ -154,9 +148,8 @@ impl<P: Packet> Connection<P> {
     }
 
     fn new(config: Rc<Config>, role: Role, key: HashedKey, path: Path) -> Self {
-        let pieces = (config.receive_buffer_bytes / 512).max(256);
         Self {
-            subflows: Vec::new(),
+            subflows: Box::default(),
             core: Core {
                 role,
                 mode: Mode::Negotiating,
@@ -165,7 +158,7 @@ impl<P: Packet> Connection<P> {
                 announce: None,
                 checksum: config.checksum,
                 send: Sender::new(key.initial_data_sequence),
-                receive: Receiver::new(config.receive_buffer_bytes, pieces),
+                receive: Receiver::new(config.receive_buffer_bytes),
                 addresses: Addresses::new(path.tuple, role == Role::Active && config.enabled),
                 paths_managed: PathsManaged::NEVER,
                 signals: Signals::default(),
@@ -194,8 +187,10 @@ impl<P: Packet> Connection<P> {
         let slot = match self.subflows.iter().position(Option::is_none) {
             Some(slot) => slot,
             None if self.subflows.len() < SUBFLOW_SLOTS => {
-                self.subflows.reserve_exact(1);
-                self.subflows.push(None);
+                let mut subflows = std::mem::take(&mut self.subflows).into_vec();
+                subflows.reserve_exact(1);
+                subflows.push(None);
+                self.subflows = subflows.into_boxed_slice();
                 self.subflows.len() - 1
             }
             None => return None,

@@ -1,6 +1,6 @@
 //! Data ACKs and the shared send window (RFC 8684 §3.3.2, §3.3.5).
 
-use super::connection::{Connection, Mode, PlainStream};
+use super::connection::{Connection, Mode};
 use super::event::Event;
 use crate::base::{Context, Outcome, Packet, SubflowId};
 use crate::wire::DataAck;
@@ -24,14 +24,14 @@ impl<P: Packet> Connection<P> {
     /// In a plain connection the subflow's ACKs free what was sent (§3.7).
     pub(super) fn handle_plain_progress(&mut self, cx: &mut Context<'_>, id: SubflowId) {
         let Some((core, subflow)) = self.split(id) else { return };
-        let Mode::Plain(plain) = core.mode else { return };
-        let acknowledged = subflow.tcp.unacknowledged().bytes_since(plain.sequence) as u64;
-        let offset = (plain.offset + acknowledged).min(core.send.unmapped(false).0);
-        if offset > core.send.unacknowledged() {
+        let Mode::Plain(first) = core.mode else { return };
+        let acknowledged = subflow.tcp.unacknowledged().bytes_since(first) as u64;
+        let before = core.send.unacknowledged();
+        let offset = (before + acknowledged).min(core.send.unmapped(false).0);
+        if offset > before {
             core.send.release(offset);
             // Moves along: distances of sequence numbers count no more than 2 GiB.
-            let sequence = plain.sequence + (offset - plain.offset) as usize;
-            core.mode = Mode::Plain(PlainStream { sequence, offset });
+            core.mode = Mode::Plain(first + (offset - before) as usize);
             self.handle_data_progress(cx);
         }
     }

@@ -1,7 +1,7 @@
 //! Falling back to plain TCP, and what a middlebox did that makes us
 //! (RFC 8684 §3.7).
 
-use super::connection::{Connection, Mode, PlainStream};
+use super::connection::{Connection, Mode};
 use super::mapping::Mapping;
 use super::send::DataFin;
 use super::subflow::ResetSignal;
@@ -13,7 +13,7 @@ impl<P: Packet> Connection<P> {
     pub(super) fn become_plain(&mut self) {
         let Some(subflow) = self.all().next() else { return };
         let sequence = subflow.signal.initial_send_sequence + 1;
-        self.core.mode = Mode::Plain(PlainStream { sequence, offset: 0 });
+        self.core.mode = Mode::Plain(sequence);
         self.core.checksum = false;
         self.core.signals.clear();
     }
@@ -51,7 +51,7 @@ impl<P: Packet> Connection<P> {
                 checksum: core.checksum.then_some(0),
             })
         });
-        core.mode = Mode::Plain(PlainStream { sequence, offset: unacknowledged });
+        core.mode = Mode::Plain(sequence);
         core.signals.clear();
         core.send.deadline = None;
         // The ends of both streams are the subflow's FINs from now on.

@@ -20,6 +20,9 @@ pub(super) enum Placed {
     Unread,
 }
 
+/// Beyond every offset.
+const NO_FIN: u64 = u64::MAX;
+
 /// The receiving half. Offsets count the peer's bytes from 0.
 #[derive(Debug)]
 pub(super) struct Receiver<P> {
@@ -38,16 +41,12 @@ pub(super) struct Receiver<P> {
     held_bytes: u64,
     /// Sorted by offset, disjoint, all after `next`.
     out_of_order: Queue<(u64, P)>,
-    /// Pieces that may wait out of order, and to be read: small ones hold more
-    /// memory than the window counts.
-    pieces_limit: usize,
-    /// Offset of the DATA_FIN.
-    fin: Option<u64>,
+    /// Offset of the DATA_FIN, or [`NO_FIN`].
+    fin: u64,
 }
 
 impl<P: Packet> Receiver<P> {
-    /// `pieces`: how many pieces may wait out of order, and to be read.
-    pub(super) fn new(buffer_bytes: usize, pieces: usize) -> Self {
+    pub(super) fn new(buffer_bytes: usize) -> Self {
         let buffer_bytes = buffer_bytes as u64;
         Self {
             base: DataSeqNumber(0),
@@ -58,9 +57,14 @@ impl<P: Packet> Receiver<P> {
             unread: Queue::new(),
             held_bytes: 0,
             out_of_order: Queue::new(),
-            pieces_limit: pieces,
-            fin: None,
+            fin: NO_FIN,
         }
+    }
+
+    /// Pieces that may wait out of order, and to be read: small ones hold more
+    /// memory than the window counts.
+    fn pieces_limit(&self) -> usize {
+        (self.buffer_bytes / 512).max(256) as usize
     }
 
     /// The peer's initial data sequence number is known: its first byte is the
@@ -127,7 +131,7 @@ impl<P: Packet> Receiver<P> {
         if offset > self.next {
             return self.insert(offset, payload);
         }
-        if self.unread.len() >= self.pieces_limit {
+        if self.unread.len() >= self.pieces_limit() {
             return Placed::Unread;
         }
         payload.trim_front((self.next - offset) as usize);
@@ -137,7 +141,7 @@ impl<P: Packet> Receiver<P> {
 
     /// No data lies beyond the window, or behind the DATA_FIN.
     fn acceptable_edge(&self) -> u64 {
-        self.fin.map_or(self.edge, |fin| fin.min(self.edge))
+        self.fin.min(self.edge)
     }
 
     /// Appends what is missing of data that is next: the first copy wins (§3.3.1).
@@ -194,7 +198,7 @@ impl<P: Packet> Receiver<P> {
 
     /// Keeps data for later; only what is missing of it.
     fn insert(&mut self, mut offset: u64, mut payload: P) -> Placed {
-        if self.out_of_order.len() >= self.pieces_limit {
+        if self.out_of_order.len() >= self.pieces_limit() {
             return Placed::Full;
         }
         let mut at = self.out_of_order.partition_point(|(known, _)| *known <= offset);
@@ -234,21 +238,21 @@ impl<P: Packet> Receiver<P> {
     /// The peer's DATA_FIN has this offset. A second one that differs is
     /// ignored: the first signal holds.
     pub(super) fn set_fin(&mut self, offset: u64) {
-        if self.fin.is_none() && offset >= self.next && offset <= self.edge.saturating_add(1) {
-            self.fin = Some(offset);
+        if self.fin == NO_FIN && offset >= self.next && offset <= self.edge.saturating_add(1) {
+            self.fin = offset;
         }
     }
 
     /// A DATA_FIN that was not reached means nothing any more: plain TCP ends by FIN.
     pub(super) fn forget_fin(&mut self) {
         if !self.is_finished() {
-            self.fin = None;
+            self.fin = NO_FIN;
         }
     }
 
     /// Whether everything up to the DATA_FIN was received.
     pub(super) fn is_finished(&self) -> bool {
-        self.fin == Some(self.next)
+        self.fin == self.next
     }
 
     /// The next bytes in order.

@@ -86,7 +86,7 @@ impl<P: Packet> Connection<P> {
 
     /// The subflow that sends next; one that carries `again` already is left out.
     fn choose(&mut self, again: Option<u64>) -> Option<SubflowId> {
-        if let [Some(only)] = self.subflows.as_slice() {
+        if let [Some(only)] = &*self.subflows {
             let carries = |offset| only.carries(offset);
             let usable = only.may_send() && !only.signal.link_down && has_room(only);
             return (usable && !again.is_some_and(carries)).then_some(only.signal.id);
