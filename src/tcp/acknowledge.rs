@@ -40,7 +40,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         self.take_news(cx, &news, released.delivered_bytes, rtt);
         self.restart_retransmission_timer(cx.now, &news);
         if self.send.finishing && self.send.fin_acknowledged() {
-            self.finish_acknowledged(cx);
+            self.finish_acknowledged();
         }
     }
 
@@ -113,12 +113,12 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         let segments = (self.send.next - before).div_ceil(2 * self.full_segment() as u64);
         if let Some(sent) = released.sent_at {
             let rtt = cx.now.since(sent);
-            self.rtt.measure(rtt, segments, &self.config);
+            self.rtt.measure(rtt, segments);
             return Some(rtt);
         }
         let echo = news.echo.filter(|_| self.agreed.timestamps && released.delivered_bytes > 0)?;
         if let Some(rtt) = self.clock.since(echo, cx.now) {
-            self.rtt.measure(rtt, segments, &self.config);
+            self.rtt.measure(rtt, segments);
         }
         None
     }

@@ -3,7 +3,7 @@
 
 use super::state::{CloseReason, Reaction, State};
 use super::subflow::Subflow;
-use crate::base::{Context, Instant, Outcome, Packet};
+use crate::base::{Context, Instant, Outcome, Packet, SeqNumber};
 use crate::wire::{Tcp, TcpFlags};
 
 /// A segment on the scale of the receive side.
@@ -239,7 +239,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     ) -> bool {
         if acknowledged < 1 || acknowledged > self.send.next as i64 {
             cx.count(Outcome::TcpAckInvalid);
-            self.duties.reset = Some(arrival.segment.acknowledgement);
+            self.refuse(arrival.segment.acknowledgement);
             return false;
         }
         self.establish(cx.now, arrival.segment);
@@ -259,15 +259,18 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     fn hear(&mut self, now: Instant, arrival: &Arrival<'_, P>) {
         self.receive.last_heard = now;
         self.timers.heard();
-        if self.state == State::FinWait2 {
-            self.timers.close = Some(now + self.config.fin_wait_2);
-        }
         let next_acknowledged = arrival.start <= self.receive.acknowledged as i64;
         let stamp =
             arrival.segment.options.timestamps.filter(|_| self.agreed.timestamps && next_acknowledged);
         if let Some(timestamps) = stamp {
             self.clock.take(timestamps.value, now);
         }
+    }
+
+    /// An RST with this number is due, which changes nothing here.
+    pub(super) const fn refuse(&mut self, number: SeqNumber) {
+        self.duties.reset = true;
+        self.receive.refused = number;
     }
 
     /// A challenge ACK, if this second has one left (RFC 5961 §7).

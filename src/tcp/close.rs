@@ -5,7 +5,7 @@ use super::arrival::Arrival;
 use super::state::{CloseReason, State};
 use super::subflow::{Duties, Subflow};
 use super::timers::Timers;
-use crate::base::{Context, Instant, Packet};
+use crate::base::{Instant, Packet};
 use crate::wire::TcpFlags;
 
 impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
@@ -41,7 +41,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     /// The peer's FIN is the next in order.
-    pub(super) fn finish_receiving(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn finish_receiving(&mut self) {
         self.receive.next += 1;
         self.receive.reassembly.clear();
         self.receive.report.discard();
@@ -49,32 +49,28 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         match self.state {
             State::Established => self.state = State::CloseWait,
             State::FinWait1 => self.state = State::Closing,
-            State::FinWait2 => self.enter_time_wait(cx.now),
+            State::FinWait2 => self.enter_time_wait(),
             _ => {}
         }
     }
 
     /// Our FIN is acknowledged.
-    pub(super) fn finish_acknowledged(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn finish_acknowledged(&mut self) {
         match self.state {
-            State::FinWait1 => {
-                self.state = State::FinWait2;
-                self.timers.close = Some(cx.now + self.config.fin_wait_2);
-            }
-            State::Closing => self.enter_time_wait(cx.now),
+            State::FinWait1 => self.state = State::FinWait2,
+            State::Closing => self.enter_time_wait(),
             State::LastAck => self.end_in_order(),
             _ => {}
         }
     }
 
-    fn enter_time_wait(&mut self, now: Instant) {
+    fn enter_time_wait(&mut self) {
         self.state = State::TimeWait;
         // Both directions are through: a minute is long to keep room for more.
         self.send.queue.clear();
         self.send.scoreboard.discard();
         self.receive.reassembly.clear();
         self.timers = Timers::default();
-        self.timers.close = Some(now + self.config.time_wait);
     }
 
     /// The peer's FIN came again: our last ACK was lost (RFC 9293 §3.10.7.4,
@@ -84,7 +80,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             && arrival.has(TcpFlags::FIN)
             && arrival.start < self.receive.next as i64
         {
-            self.timers.close = Some(now + self.config.time_wait);
+            self.receive.last_heard = now;
         }
     }
 

@@ -15,7 +15,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
         if acknowledges && (self.send.offset(segment.acknowledgement) != 1 || self.send.next == 0) {
             cx.count(Outcome::TcpAckInvalid);
             if !segment.flags.contains(TcpFlags::RST) {
-                self.duties.reset = Some(segment.acknowledgement);
+                self.refuse(segment.acknowledgement);
             }
             return Reaction::default();
         }
@@ -85,7 +85,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     pub(super) fn establish(&mut self, now: Instant, segment: &Tcp) {
         let syn_was_lost = self.recovery.timeouts > 0;
         if self.send.syn_left_once {
-            self.rtt.measure(now.since(self.send.last_sent), 1, &self.config);
+            self.rtt.measure(now.since(self.send.last_sent), 1);
         } else if syn_was_lost {
             self.rtt.after_lost_syn();
         }

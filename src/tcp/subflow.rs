@@ -33,7 +33,7 @@ const INITIAL_WINDOW_BYTES: u32 = 65_535;
 /// above: a segment never mixes payload of different tags, and a
 /// retransmission shows the same tag.
 ///
-/// Seven cache lines. Each segment looks at most of them: both sides' offsets,
+/// Six cache lines and a quarter. Each segment looks at most of them: both sides' offsets,
 /// the window, the estimator, the timers and the counts lie here. What only data
 /// in flight or an accident needs is behind a pointer, which is null in an idle
 /// subflow: the queue and the scoreboard (one line each, allocated once per busy
@@ -127,6 +127,9 @@ pub(super) struct ReceiveSide<P> {
     pub(super) ready: Queue<Received<P>>,
     pub(super) schedule: AcknowledgementSchedule,
     pub(super) last_heard: Instant,
+    /// A wrong acknowledgement of the handshake: the number of the RST that is
+    /// its answer.
+    pub(super) refused: SeqNumber,
 }
 
 /// Segments that leave at the next `poll_transmit`.
@@ -134,8 +137,8 @@ pub(super) struct ReceiveSide<P> {
 pub(super) struct Duties {
     /// The RST of an abort.
     pub(super) abort: bool,
-    /// An RST with this sequence number, which changes nothing here.
-    pub(super) reset: Option<SeqNumber>,
+    /// An RST with the number `refused`, which changes nothing here.
+    pub(super) reset: bool,
     /// The SYN or SYN/ACK.
     pub(super) syn: bool,
     pub(super) probe: Option<Probe>,
@@ -190,7 +193,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             send: SendSide::new(initial, mss, now),
             receive: ReceiveSide::new(now),
             clock: TimestampClock::new(initial),
-            rtt: RttEstimator::new(&config),
+            rtt: RttEstimator::new(),
             congestion: Congestion::new(
                 config.congestion,
                 usize::from(mss),
@@ -299,6 +302,7 @@ impl<P: Packet> ReceiveSide<P> {
             ready: Queue::new(),
             schedule: AcknowledgementSchedule::new(),
             last_heard: now,
+            refused: SeqNumber(0),
         }
     }
 

@@ -125,7 +125,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             self.remember_finish(arrival);
         }
         if self.state.may_receive() && self.receive.finish.map(NonZeroU64::get) == Some(self.receive.next) {
-            self.finish_receiving(cx);
+            self.finish_receiving();
             arrival.reaction.finished = true;
         }
     }

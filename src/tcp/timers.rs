@@ -13,8 +13,6 @@ pub(super) struct Timers {
     /// The window is closed and nothing is in flight (RFC 9293 §3.8.6.1).
     pub(super) persist: Option<Instant>,
     pub(super) delayed_ack: Option<Instant>,
-    /// TIME_WAIT or FIN_WAIT_2.
-    pub(super) close: Option<Instant>,
     /// Probes into a closed window: how long the next one waits.
     persist_back_off: u8,
     /// Probes that nothing answered.
@@ -41,23 +39,13 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// The next deadline of any timer.
     pub fn poll_deadline(&self) -> Option<Instant> {
         let timers = &self.timers;
-        Instant::earliest([
-            timers.retransmit,
-            timers.persist,
-            timers.delayed_ack,
-            timers.close,
-            self.keepalive_deadline(),
-        ])
+        Instant::earliest([timers.retransmit, timers.persist, timers.delayed_ack, self.silence_deadline()])
     }
 
     /// The deadline passed. Spurious calls do nothing.
     pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
         let expired = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if expired(self.timers.close) {
-            self.timers.close = None;
-            self.close_timer_expired();
-        }
         if expired(self.timers.delayed_ack) {
             self.timers.delayed_ack = None;
             self.delayed_ack_expired(cx);
@@ -70,9 +58,24 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             self.timers.persist = None;
             self.persist_timer_expired(cx);
         }
-        if expired(self.keepalive_deadline()) {
-            self.keepalive_timer_expired(cx);
+        if expired(self.silence_deadline()) {
+            match self.state {
+                State::FinWait2 | State::TimeWait => self.close_timer_expired(),
+                _ => self.keepalive_timer_expired(cx),
+            }
         }
+    }
+
+    /// When the peer was silent for too long: the end of TIME_WAIT and
+    /// FIN_WAIT_2, and the next keepalive.
+    fn silence_deadline(&self) -> Option<Instant> {
+        let wait = match self.state {
+            State::Established | State::CloseWait => return self.keepalive_deadline(),
+            State::FinWait2 => self.config.fin_wait_2,
+            State::TimeWait => self.config.time_wait,
+            _ => return None,
+        };
+        Some(self.receive.last_heard + wait)
     }
 
     fn delayed_ack_expired(&mut self, cx: &mut Context<'_>) {
@@ -157,7 +160,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     fn keepalive_deadline(&self) -> Option<Instant> {
         let keepalive = self.config.keepalive?;
         let idle = self.send.unacknowledged == self.send.next && self.timers.persist.is_none();
-        if !idle || !matches!(self.state, State::Established | State::CloseWait) {
+        if !idle {
             return None;
         }
         let probes = u64::from(self.timers.keepalive_probes);

@@ -45,7 +45,7 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// left, and nothing waits for a window or for its retransmission.
     pub fn is_quiet(&self) -> bool {
         let duties = &self.duties;
-        let owes = duties.abort || duties.syn || duties.reset.is_some() || duties.probe.is_some();
+        let owes = duties.abort || duties.syn || duties.reset || duties.probe.is_some();
         let acknowledges = self.receive.schedule.is_due()
             || self.receive.schedule.is_signal_due()
             || self.receive.report.is_due();

@@ -10,9 +10,11 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     /// An RST that answers a wrong acknowledgement in a handshake: it is about
     /// the other side's state, not ours (RFC 9293 §3.10.7.3, §3.10.7.4).
     pub(super) fn transmit_reset(&mut self, cx: &mut Context<'_>, segment: &mut OutgoingSegment<P>) -> bool {
-        let Some(sequence) = self.duties.reset.take() else { return false };
+        if !std::mem::take(&mut self.duties.reset) {
+            return false;
+        }
         cx.count(Outcome::TcpResetSent);
-        segment.sequence = sequence;
+        segment.sequence = self.receive.refused;
         segment.flags = TcpFlags::RST;
         true
     }
