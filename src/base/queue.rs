@@ -47,6 +47,7 @@ impl<T> Queue<T> {
     }
 
     /// Appends an element.
+    #[inline]
     pub fn push_back(&mut self, element: T) {
         self.0.get_or_insert_default().push_back(element);
     }

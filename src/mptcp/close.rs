@@ -68,7 +68,7 @@ impl<P: Packet> Connection<P> {
         if self.core.send.fin == DataFin::Open {
             self.core.send.fin = DataFin::Wanted;
         }
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         self.settle(cx);
     }
 

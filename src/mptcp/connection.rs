@@ -90,12 +90,8 @@ pub(super) struct Core<P> {
     pub(super) rest_at: Option<Instant>,
     /// A DSS was received: new subflows may be opened (RFC 8684 §3.1).
     pub(super) data_signal_seen: bool,
-    /// Something may be handed to a subflow.
-    pub(super) push_wanted: bool,
     /// A segment left from which something follows.
     pub(super) settle_wanted: bool,
-    /// The application used up `send_capacity`.
-    pub(super) writer_waits: bool,
     /// `Established` was told.
     pub(super) established: bool,
     /// Whose turn it is to transmit.
@@ -167,9 +163,7 @@ impl<P: Packet> Connection<P> {
                 events: Queue::new(),
                 rest_at: None,
                 data_signal_seen: false,
-                push_wanted: false,
                 settle_wanted: false,
-                writer_waits: false,
                 established: false,
                 transmit_turn: 0,
                 config,
@@ -243,9 +237,9 @@ impl<P: Packet> Connection<P> {
         }
         self.stir(cx.now);
         self.core.send.write(payload);
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         if self.send_capacity() == 0 {
-            self.core.writer_waits = true;
+            self.core.send.writer_waits = true;
         }
         self.arm_data_timer(cx);
         Ok(())

@@ -41,8 +41,8 @@ impl<P: Packet> Connection<P> {
         self.core.send.timeouts = 0;
         self.core.send.deadline = None;
         self.arm_data_timer(cx);
-        if self.core.writer_waits && self.send_capacity() >= self.core.config.send_buffer_bytes / 4 {
-            self.core.writer_waits = false;
+        if self.core.send.writer_waits && self.send_capacity() >= self.core.config.send_buffer_bytes / 4 {
+            self.core.send.writer_waits = false;
             self.core.events.push_back(Event::Writable);
         }
     }

@@ -63,7 +63,7 @@ impl<P: Packet> Connection<P> {
             core.receive.append(payload);
         }
         subflow.sent.clear();
-        core.push_wanted = true;
+        core.send.push_wanted = true;
         // Only one subflow is left (§3.7): joins under way end.
         self.all_mut()
             .filter(|subflow| subflow.signal.id != id)

@@ -69,7 +69,7 @@ impl<P: Packet> Connection<P> {
             self.core.send.set_window(base, window);
         }
         self.core.established = true;
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         self.core.events.push_back(Event::Established);
         if self.core.is_multipath() {
             self.queue_announcements();
@@ -131,7 +131,7 @@ impl<P: Packet> Connection<P> {
             && matches!(subflow.signal.stage, Stage::CapableUnconfirmed { .. })
         {
             subflow.signal.stage = Stage::Established;
-            self.core.push_wanted = true;
+            self.core.send.push_wanted = true;
         }
     }
 }

@@ -38,7 +38,7 @@ impl<P: Packet> Connection<P> {
         if reaction.finished {
             self.handle_subflow_finished(cx, id);
         }
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         self.settle(cx);
     }
 

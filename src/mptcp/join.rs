@@ -187,7 +187,7 @@ impl<P: Packet> Connection<P> {
         subflow.signal.stage = Stage::Established;
         // The third ACK is delivered reliably: it is answered (§3.2).
         subflow.tcp.request_ack();
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         self.core.ending.found_subflow(self.core.send.fin);
     }
 
@@ -200,7 +200,7 @@ impl<P: Packet> Connection<P> {
             Stage::JoinPreEstablished if !segment.flags.contains(crate::wire::TcpFlags::SYN) => {
                 subflow.signal.stage = Stage::Established;
                 subflow.signal.rare.join.again_at = None;
-                self.core.push_wanted = true;
+                self.core.send.push_wanted = true;
                 self.core.addresses.attempts.succeeded();
                 self.core.ending.found_subflow(self.core.send.fin);
             }

@@ -20,7 +20,7 @@ impl<P: Packet> Connection<P> {
             .sum();
         if marked > 0 {
             cx.count(Outcome::MpDataRetransmit);
-            core.push_wanted = true;
+            core.send.push_wanted = true;
         }
     }
 
@@ -63,7 +63,7 @@ impl<P: Packet> Connection<P> {
         if up {
             self.core.addresses.forget_attempts(port, &self.core.config);
         }
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         self.settle(cx);
     }
 }

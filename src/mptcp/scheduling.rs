@@ -16,7 +16,7 @@ const SIGNAL_BYTES: usize = 28;
 impl<P: Packet> Connection<P> {
     /// Hands as much to the subflows as they and the peer's window take.
     pub(super) fn push_data(&mut self, cx: &mut Context<'_>) {
-        if !std::mem::take(&mut self.core.push_wanted)
+        if !std::mem::take(&mut self.core.send.push_wanted)
             || !self.core.established
             || self.core.ending.is_closed()
         {

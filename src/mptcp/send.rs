@@ -39,6 +39,10 @@ pub(super) struct Sender<P> {
     pub(super) fin: DataFin,
     /// The DATA_FIN waits for an ACK that has room for it.
     pub(super) fin_due: bool,
+    /// Something may be handed to a subflow.
+    pub(super) push_wanted: bool,
+    /// The application used up `send_capacity`.
+    pub(super) writer_waits: bool,
     /// When the head of the stream, or the DATA_FIN, is sent again (§3.3.6).
     pub(super) deadline: Option<Instant>,
     /// How often in a row that happened.
@@ -58,6 +62,8 @@ impl<P: Packet> Sender<P> {
             scattered_below: 0,
             fin: DataFin::Open,
             fin_due: false,
+            push_wanted: false,
+            writer_waits: false,
             deadline: None,
             timeouts: 0,
         }

@@ -34,7 +34,7 @@ impl<P: Packet> Connection<P> {
         self.core.signals.handle_timeout(cx.now);
         self.handle_close_timeout(cx);
         self.handle_rest(cx.now);
-        self.core.push_wanted = true;
+        self.core.send.push_wanted = true;
         self.settle(cx);
     }
 
