@@ -17,18 +17,21 @@ const TAG_BYTES: usize = 16;
 pub struct Held {
     /// Bytes that were asked for.
     pub asked_bytes: isize,
-    /// Bytes that they take in glibc's heap: a word in front, rounded up to 16,
-    /// at least 32.
-    pub heap_bytes: isize,
+    /// Bytes that they take in mimalloc's heap, which the program uses.
+    pub mimalloc_bytes: isize,
+    /// Bytes that they take in glibc's.
+    pub glibc_bytes: isize,
     pub blocks: isize,
     /// Calls of the allocator since the start.
     pub calls: usize,
 }
 
+const NOTHING: Held = Held { asked_bytes: 0, mimalloc_bytes: 0, glibc_bytes: 0, blocks: 0, calls: 0 };
+
 thread_local! {
     static CHARGED: Cell<u8> = const { Cell::new(NOBODY) };
     static HELD: [Cell<Held>; OWNERS] = const {
-        [const { Cell::new(Held { asked_bytes: 0, heap_bytes: 0, blocks: 0, calls: 0 }) }; OWNERS]
+        [const { Cell::new(NOTHING) }; OWNERS]
     };
 }
 
@@ -45,12 +48,24 @@ pub fn held(owner: u8) -> Held {
     HELD.with(|held| held[usize::from(owner)].get())
 }
 
+/// mimalloc's sizes: up to 8 words even ones, then four of each power of two. Of
+/// a long block only the pages are backed that are touched.
+const fn mimalloc_bytes(size: usize) -> usize {
+    let words = size.div_ceil(8);
+    match words {
+        0..=8 => words.next_multiple_of(2) * 8,
+        9..8_192 => words.next_multiple_of(1 << ((words - 1).ilog2() - 2)) * 8,
+        _ => size.next_multiple_of(4_096),
+    }
+}
+
 fn count(owner: u8, size: usize, sign: isize) {
     HELD.with(|held| {
         let held = &held[usize::from(owner)];
         let mut now = held.get();
         now.asked_bytes += sign * size as isize;
-        now.heap_bytes += sign * (size + 8).next_multiple_of(16).max(32) as isize;
+        now.mimalloc_bytes += sign * mimalloc_bytes(size) as isize;
+        now.glibc_bytes += sign * (size + 8).next_multiple_of(16).max(32) as isize;
         now.blocks += sign;
         now.calls += 1;
         held.set(now);
