@@ -23,6 +23,10 @@ struct Slot<T> {
 }
 
 impl<T> Slab<T> {
+    /// What a value takes with what is kept of it here.
+    #[cfg(test)]
+    pub(crate) const SLOT_BYTES: usize = size_of::<Slot<T>>();
+
     /// An empty slab that holds at most `limit` values.
     pub const fn new(limit: usize) -> Self {
         Self { chunks: Vec::new(), slots: 0, free: Vec::new(), limit }

@@ -16,7 +16,7 @@ pub(super) struct Owner {
 /// A 4-tuple's owner and half of its hash: the 4-tuple itself is in the headers
 /// that the owner's segments begin with, and need not be kept twice.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+pub(super) struct Entry {
     hash: TupleHash,
     owner: Owner,
 }

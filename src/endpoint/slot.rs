@@ -142,16 +142,3 @@ pub(super) fn tuple_of(
 ) -> Option<(FourTuple, Owner)> {
     Some((way.as_ref()?.header.tuple(), Owner { connection, subflow: SubflowId(at as u8) }))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::HeapPacket;
-
-    #[test]
-    fn what_the_host_keeps_of_a_connection_is_small() {
-        let sizes = [size_of::<Option<Slot<HeapPacket>>>(), size_of::<Option<Way>>(), size_of::<Owner>()];
-        println!("slot, way, owner: {sizes:?} bytes");
-        assert!(sizes[0] <= 88 && sizes[1] <= 88 && sizes[2] <= 12, "{sizes:?} bytes");
-    }
-}

@@ -12,6 +12,7 @@ mod lan;
 mod links;
 mod merge;
 mod segments;
+mod size;
 mod station;
 
 use super::*;

@@ -41,7 +41,7 @@ pub(super) struct TimerWheel<K> {
 }
 
 #[derive(Debug)]
-struct Timer<K> {
+pub(super) struct Timer<K> {
     key: K,
     deadline_tick: u64,
     list: u16,

@@ -42,7 +42,7 @@ pub(super) struct Attempts {
 
 /// An address of ours, without port, and one of the peer's.
 #[derive(Clone, Copy, Debug)]
-struct Pair {
+pub(super) struct Pair {
     remote: PackedSocket,
     local: AddressId,
     fate: Fate,

@@ -128,7 +128,8 @@ impl Side {
                 Event::Connected(_) => self.connected += 1,
                 Event::Readable(id) => self.read(now, id),
                 Event::Writable(_) => {}
-                Event::PeerFinished(_) | Event::Closed(..) => panic!("{event:?}"),
+                Event::PeerFinished(id) => self.act(now, |endpoint, cx| endpoint.release(cx, id)),
+                Event::Closed(..) => panic!("{event:?}"),
             }
         }
     }
@@ -201,6 +202,15 @@ impl Pair {
             self.settle();
         }
         assert_eq!(self.sides[0].connected, self.connections.len());
+    }
+
+    /// Ends every connection in order, and waits until nothing moves.
+    pub fn close(&mut self) {
+        for id in std::mem::take(&mut self.connections) {
+            self.sides[0].act(self.now, |endpoint, cx| endpoint.release(cx, id));
+        }
+        self.sides[0].connected = 0;
+        self.settle();
     }
 
     /// Writes to a connection of the client's.
@@ -287,6 +297,11 @@ impl Pair {
     /// Bytes that the client has read.
     pub fn echoed(&self) -> u64 {
         self.sides[0].read_bytes
+    }
+
+    /// Subflows in TIME_WAIT on either side.
+    pub fn time_waits(&self) -> [usize; 2] {
+        [0, 1].map(|side: usize| self.sides[side].endpoint.time_wait_count())
     }
 
     /// Connections of both sides that do not have two subflows.
