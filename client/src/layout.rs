@@ -30,6 +30,22 @@
 //! connections unread must still be able to read the others: therefore
 //! `HELD_BACK` and `WANT`.
 //!
+//! **Packet memory** is where frames arrive. A client that the engine trusts
+//! may read received bytes there instead of in a block. It is then told at
+//! attach where packet memory begins in its address space, how many bytes it
+//! has and how many tickets there are; it never writes there. A
+//! `RECEIVED_IN_PLACE` names pieces of one packet, by their distance from that
+//! beginning, and a ticket from 1 to the number of tickets. A packet of more
+//! than [`PACKET_PIECES`] pieces takes several with the same ticket, and no
+//! other completion of its connection comes between them. The packet's bytes
+//! stay as they are until a `RELEASE_PACKET` names the ticket, once for the
+//! whole packet; the ticket may then stand for another packet. Tickets
+//! outlive their connection. How much a client may hold is the engine's
+//! decision, packet by packet: what it does not lend comes in blocks, and the
+//! two may alternate within a connection. What is held in place counts as
+//! received and not read, and so narrows the window of its connection; what
+//! was copied into a block does not.
+//!
 //! **Sleeping.** Who wants to sleep stores what may wake it into its own
 //! `sleeping` word, then looks again whether there is work. Who has moved a
 //! ring's index looks at the other's `sleeping` word, and if what it did is
@@ -38,8 +54,9 @@
 //! means that the other side is gone.
 //!
 //! **Order.** Completions of one connection come in this order: `ACCEPTED` or
-//! `CONNECTED`, any number of `RECEIVED`, at most one `RECEIVED_FIN`, and one
-//! `CLOSED`, after which the handle means nothing. `SEND_DONE` may come later.
+//! `CONNECTED`, any number of `RECEIVED` and `RECEIVED_IN_PLACE` in the order of
+//! the stream, at most one `RECEIVED_FIN`, and one `CLOSED`, after which the
+//! handle means nothing. `SEND_DONE` may come later.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::AtomicU32;
@@ -50,7 +67,7 @@ compile_error!("descriptors are packed for little-endian machines");
 /// The first eight bytes of a region.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"mpdk-shm");
 /// Which contract this is. Sides with different versions refuse each other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// What is written by different sides lies on different cache lines.
 pub const CACHE_LINE_BYTES: usize = 64;
 /// Arenas start at multiples of this.
@@ -65,6 +82,14 @@ pub const RING_ENTRIES: std::ops::RangeInclusive<u32> = 2..=65536;
 pub const BLOCK_BYTES: std::ops::RangeInclusive<u32> = 2048..=32768;
 /// How many blocks an arena may have.
 pub const ARENA_BLOCKS: std::ops::RangeInclusive<u32> = 4..=65536;
+/// How many pieces one `RECEIVED_IN_PLACE` names.
+pub const PACKET_PIECES: usize = 5;
+/// Bits of a piece's offset in packet memory; its length has those above.
+pub const PIECE_OFFSET_BITS: u32 = 48;
+/// How many tickets one `RELEASE_PACKET` gives back.
+pub const RELEASED_TICKETS: usize = 10;
+/// How many tickets a client may have.
+pub const TICKETS_MOST: u32 = 1 << 21;
 
 /// What lies where. Written once, before the region is shared.
 #[repr(C)]
@@ -152,15 +177,16 @@ pub struct RingHeader {
 pub struct Descriptor {
     /// One of [`submission_kind`] or [`completion_kind`].
     pub kind: u16,
-    /// Bits of [`open_flags`].
+    /// Bits of [`open_flags`], or a count of pieces.
     pub flags: u16,
-    /// A count or a [`Reason`].
+    /// A count, a [`Reason`] or a ticket.
     pub value: u32,
     /// Chosen by the client; an answer carries that of its question.
     pub user_data: u64,
     /// A connection or a listener: given by the engine, never used twice.
     pub handle: u64,
-    /// Two [`Address`]es, or block, offset and length.
+    /// Two [`Address`]es; or block, offset and length; or pieces or tickets of
+    /// packets.
     pub body: [u32; 10],
 }
 
@@ -197,6 +223,9 @@ pub mod submission_kind {
     /// `handle` = connection: somebody waits for the bytes that a `HELD_BACK`
     /// was about. No answer but `RECEIVED`.
     pub const WANT: u16 = 11;
+    /// body: up to [`RELEASED_TICKETS`](super::RELEASED_TICKETS) tickets of
+    /// packets that have been read, 0 for none. No answer.
+    pub const RELEASE_PACKET: u16 = 12;
 }
 
 /// What an engine says.
@@ -227,6 +256,14 @@ pub mod completion_kind {
     /// read enough of others' for a block to be free. A few blocks are kept
     /// for connections that the client says to `WANT`.
     pub const HELD_BACK: u16 = 10;
+    /// `handle` = connection, `value` = ticket, `flags` = how many pieces of the
+    /// packet are still to be named, those here counted; body: up to
+    /// [`PACKET_PIECES`](super::PACKET_PIECES) pieces of two words each, the
+    /// lower first. Of these 64 bits the lower
+    /// [`PIECE_OFFSET_BITS`](super::PIECE_OFFSET_BITS) are the offset in packet
+    /// memory, the others the length, 0 for no piece: the next bytes of the
+    /// stream, the client's until `RELEASE_PACKET`.
+    pub const RECEIVED_IN_PLACE: u16 = 11;
 }
 
 /// Bits of `flags` in `LISTEN` and `CONNECT`.
@@ -319,6 +356,8 @@ const _: () = {
     assert!(std::mem::offset_of!(RingHeader, tail) == CACHE_LINE_BYTES);
     assert!(size_of::<Descriptor>() == CACHE_LINE_BYTES);
     assert!(std::mem::offset_of!(Descriptor, body) == 24);
+    assert!(PACKET_PIECES * size_of::<u64>() == size_of::<[u32; 10]>());
+    assert!(RELEASED_TICKETS * size_of::<u32>() == size_of::<[u32; 10]>());
     assert!(size_of::<Address>() == 20);
     assert!(size_of::<SubflowInfo>() == 96);
     assert!(size_of::<ConnectionInfo>() == 40 + INFO_SUBFLOWS * 96);

@@ -15,20 +15,25 @@ mod message;
 #[cfg(all(test, loom))]
 #[allow(unsafe_code)]
 mod models;
+mod packet;
 #[allow(unsafe_code)]
 mod region;
 mod ring;
 #[cfg(all(feature = "tokio", not(loom)))]
 mod sockets;
+#[allow(unsafe_code)]
+mod view;
 mod wake;
 
 pub use doorbell::{Doorbell, Heard};
 pub use geometry::{RegionConfig, RegionError};
 pub use message::{BlockRange, Completion, ConnectionHandle, ListenerHandle, Malformed, Submission, Words};
+pub use packet::{PacketRange, Pieces, Tickets};
 pub use region::{Arena, Region, Ring};
 pub use ring::{Consumer, Corrupt, Producer, RingMemory, SharedWord};
 #[cfg(all(feature = "tokio", not(loom)))]
-pub use sockets::{ConnectOptions, Context, Driver, ListenOptions, Listener, Observer, Stream};
+pub use sockets::{Chunk, ConnectOptions, Context, Driver, ListenOptions, Listener, Observer, Stream};
+pub use view::PacketView;
 pub use wake::{announce_sleep, cancel_sleep, must_ring};
 
 /// What a client gets from an engine.
@@ -38,4 +43,6 @@ pub struct Attachment {
     pub region: Region,
     /// The client's end of the doorbell.
     pub doorbell: Doorbell,
+    /// Where received bytes may be read in place, if the engine lets the client.
+    pub packets: Option<PacketView>,
 }

@@ -1,6 +1,7 @@
 //! Descriptors as values: what each submission and completion says.
 
 use crate::layout::{Address, Descriptor, Reason, completion_kind, submission_kind};
+use crate::packet::{Pieces, Tickets};
 use std::net::SocketAddr;
 
 /// A descriptor as eight words, which is how it crosses a ring.
@@ -40,6 +41,7 @@ pub enum Submission {
     Abort { connection: ConnectionHandle },
     Info { user_data: u64, connection: ConnectionHandle },
     Want { connection: ConnectionHandle },
+    ReleasePacket { tickets: Tickets },
 }
 
 /// What an engine says: see [`completion_kind`].
@@ -56,6 +58,7 @@ pub enum Completion {
     Failed { user_data: u64, reason: Reason },
     Info { user_data: u64, connection: ConnectionHandle, range: BlockRange },
     HeldBack { connection: ConnectionHandle },
+    ReceivedInPlace { connection: ConnectionHandle, ticket: u32, left: u16, pieces: Pieces },
 }
 
 /// A descriptor that says nothing known.
@@ -99,6 +102,9 @@ impl Submission {
                 Descriptor { user_data, handle: connection.0, ..of(kind::INFO) }
             }
             Self::Want { connection } => Descriptor { handle: connection.0, ..of(kind::WANT) },
+            Self::ReleasePacket { tickets } => {
+                Descriptor { body: tickets.to_body(), ..of(kind::RELEASE_PACKET) }
+            }
         };
         descriptor.to_words()
     }
@@ -125,6 +131,7 @@ impl Submission {
             kind::ABORT => Self::Abort { connection },
             kind::INFO => Self::Info { user_data, connection },
             kind::WANT => Self::Want { connection },
+            kind::RELEASE_PACKET => Self::ReleasePacket { tickets: Tickets::from_body(&descriptor.body) },
             unknown => return Err(Malformed::Kind(unknown)),
         })
     }
@@ -165,6 +172,13 @@ impl Completion {
                 Descriptor { user_data, handle: connection.0, ..of(kind::INFO) }.range(range)
             }
             Self::HeldBack { connection } => Descriptor { handle: connection.0, ..of(kind::HELD_BACK) },
+            Self::ReceivedInPlace { connection, ticket, left, pieces } => Descriptor {
+                handle: connection.0,
+                value: ticket,
+                flags: left,
+                body: pieces.to_body(),
+                ..of(kind::RECEIVED_IN_PLACE)
+            },
         };
         descriptor.to_words()
     }
@@ -173,7 +187,7 @@ impl Completion {
     pub fn decode(words: &Words) -> Result<Self, Malformed> {
         use completion_kind as kind;
         let descriptor = Descriptor::from_words(words);
-        let Descriptor { user_data, value, handle, .. } = descriptor;
+        let Descriptor { user_data, value, flags, handle, .. } = descriptor;
         let connection = ConnectionHandle(handle);
         let reason = Reason(value);
         let range = descriptor.block_range();
@@ -196,6 +210,10 @@ impl Completion {
             kind::FAILED => Self::Failed { user_data, reason },
             kind::INFO => Self::Info { user_data, connection, range },
             kind::HELD_BACK => Self::HeldBack { connection },
+            kind::RECEIVED_IN_PLACE => {
+                let pieces = Pieces::from_body(&descriptor.body);
+                Self::ReceivedInPlace { connection, ticket: value, left: flags, pieces }
+            }
             unknown => return Err(Malformed::Kind(unknown)),
         })
     }

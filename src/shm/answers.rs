@@ -1,6 +1,7 @@
 //! What the engine says to a client.
 
 use crate::base::{ConnectionId, ListenerId, Packet};
+use crate::shm::in_place::{PacketTicket, Released};
 use crate::shm::request::{Question, Ticket, connection_handle};
 use crate::shm::slot::{ClientSlot, Listener};
 use mpdk_client::layout::{ConnectionInfo, Reason};
@@ -96,6 +97,26 @@ impl ClientSlot {
     /// [`next_receivable`](Self::next_receivable) names the connection.
     pub fn copy_in(&mut self, connection: ConnectionId, packet: &impl Packet) -> usize {
         self.receive.copy_in(connection, packet, &mut self.pending)
+    }
+
+    /// Lends a received packet to the client where it lies: all of it or nothing.
+    /// The caller keeps the packet until [`next_released`](Self::next_released)
+    /// names the ticket. `None`: it is to be copied, because the client may hold
+    /// no more or does not see it, or because that is cheaper.
+    pub fn lend(&mut self, connection: ConnectionId, packet: &impl Packet) -> Option<PacketTicket> {
+        let packets = self.packets.as_mut().filter(|_| self.receive.contains(connection))?;
+        if !packets.accepts(packet) {
+            return None;
+        }
+        // Bytes that were copied come before it.
+        self.pending.extend(self.receive.finish(connection));
+        Some(packets.lend(connection, packet, &mut self.pending))
+    }
+
+    /// A packet that the client has given back, to be dropped. Each is named once;
+    /// call it until there is none.
+    pub fn next_released(&mut self) -> Option<Released> {
+        self.packets.as_mut()?.next_released()
     }
 
     /// A connection for which [`copy_in`](Self::copy_in) did not take all

@@ -252,6 +252,17 @@ impl ReceiveTable {
         Ok(())
     }
 
+    /// The client has given back a packet of the connection: if it waits, it may
+    /// be lent another.
+    pub(super) fn retry(&mut self, connection: ConnectionId) {
+        if let Some(lane) = self.lanes.get_mut(&connection)
+            && matches!(lane.wait, Wait::OwnRelease | Wait::AnyRelease)
+        {
+            lane.wait = Wait::Over;
+            self.ready.push_back(connection);
+        }
+    }
+
     /// A connection that was not taken in full before and may be now.
     pub(super) fn next_receivable(&mut self) -> Option<ConnectionId> {
         loop {

@@ -127,6 +127,9 @@ pub enum Violation {
     /// A receive block given back that the client does not have.
     #[error("the client released receive block {0}, which it does not have")]
     ReleaseNotLent(u32),
+    /// A packet given back that the client does not have.
+    #[error("the client released packet {0}, which it does not have")]
+    PacketNotLent(u32),
 }
 
 /// How much of the engine one client may use.
@@ -140,11 +143,14 @@ pub struct Limits {
     pub backlog: u32,
     /// Answers that may wait for room before no more requests are taken.
     pub waiting_answers: usize,
+    /// Packet buffers whose bytes it reads in place; 0 copies all to it. Only for
+    /// clients that may see the bytes of others.
+    pub in_place_buffers: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 65536, listeners: 256, backlog: 4096, waiting_answers: 1024 }
+        Self { connections: 65536, listeners: 256, backlog: 4096, waiting_answers: 1024, in_place_buffers: 0 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One client's slot: taking its requests, and sleeping and waking.
 
 use crate::base::{ConnectionId, ListenerId};
+use crate::shm::in_place::{InPlace, PacketTable};
 use crate::shm::receive::ReceiveTable;
 use crate::shm::request::{Limits, Question, Request, Ticket, Violation, connection_id};
 use crate::shm::transmit::TransmitTable;
@@ -8,7 +9,8 @@ use hashbrown::HashMap;
 use mpdk_client::layout::{Address, Reason, WAKE_ON_ENTRIES, WAKE_ON_ROOM, open_flags};
 use mpdk_client::{
     Attachment, Completion, ConnectionHandle, Consumer, Doorbell, Heard, ListenerHandle, Malformed, Producer,
-    Region, RegionConfig, RegionError, Ring, Submission, Words, announce_sleep, cancel_sleep, must_ring,
+    Region, RegionConfig, RegionError, Ring, Submission, Tickets, Words, announce_sleep, cancel_sleep,
+    must_ring,
 };
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -32,6 +34,8 @@ pub struct ClientSlot {
     pub(super) pending: VecDeque<Completion>,
     pub(super) transmit: Rc<TransmitTable>,
     pub(super) receive: ReceiveTable,
+    /// What the client reads in place, if it may.
+    pub(super) packets: Option<PacketTable>,
     pub(super) listeners: HashMap<ListenerId, Listener>,
     /// Makes the handles of listeners unique.
     pub(super) listeners_opened: u32,
@@ -100,6 +104,7 @@ impl ClientSlot {
             pending: VecDeque::new(),
             transmit: TransmitTable::new(Arc::clone(&region)),
             receive: ReceiveTable::new(Arc::clone(&region)),
+            packets: None,
             listeners: HashMap::new(),
             listeners_opened: 0,
             opening: Opening::default(),
@@ -121,7 +126,18 @@ impl ClientSlot {
     pub fn in_process(config: &RegionConfig, limits: Limits) -> Result<(Self, Attachment), RegionError> {
         let (slot, doorbell) = Self::new(Region::create(config)?, limits)?;
         let region = slot.region.map_again()?;
-        Ok((slot, Attachment { region, doorbell }))
+        Ok((slot, Attachment { region, doorbell, packets: None }))
+    }
+
+    /// The client may read received packets in place. To be said once, before the
+    /// first of them.
+    pub fn allow_in_place(&mut self, allowed: InPlace) {
+        self.packets = Some(PacketTable::new(allowed));
+    }
+
+    /// What the client may read in place.
+    pub fn in_place(&self) -> Option<&InPlace> {
+        self.packets.as_ref().map(PacketTable::allowed)
     }
 
     /// The region, to share it with the client.
@@ -247,7 +263,8 @@ impl ClientSlot {
     /// it has taken some. A client that is gone will not.
     fn is_throttled(&self) -> bool {
         let blocks = self.region.geometry().transmit_blocks + self.region.geometry().receive_blocks;
-        self.pending.len() >= self.limits.waiting_answers + blocks as usize
+        let buffers = self.in_place().map_or(0, |allowed| allowed.buffers);
+        self.pending.len() >= self.limits.waiting_answers + (blocks + buffers) as usize
     }
 
     fn is_closed(&self) -> bool {
@@ -332,6 +349,10 @@ impl ClientSlot {
                 self.receive.release(block)?;
                 None
             }
+            Submission::ReleasePacket { tickets } => {
+                self.release_packets(&tickets)?;
+                None
+            }
             Submission::Want { connection } => {
                 self.receive.want(connection_id(connection));
                 None
@@ -347,6 +368,15 @@ impl ClientSlot {
             }
             Submission::Info { user_data, connection } => self.ask_info(user_data, connection),
         })
+    }
+
+    fn release_packets(&mut self, tickets: &Tickets) -> Result<(), Violation> {
+        for number in tickets.iter() {
+            let packets = self.packets.as_mut().ok_or(Violation::PacketNotLent(number))?;
+            let connection = packets.release(number)?;
+            self.receive.retry(connection);
+        }
+        Ok(())
     }
 
     /// A connection of this client. A client may name one that has just been

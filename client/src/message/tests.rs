@@ -48,6 +48,7 @@ fn any_submission() -> impl Strategy<Value = Submission> {
         any_connection().prop_map(|connection| Submission::Close { connection }),
         any_connection().prop_map(|connection| Submission::Abort { connection }),
         any_connection().prop_map(|connection| Submission::Want { connection }),
+        any::<[u32; 10]>().prop_map(|body| Submission::ReleasePacket { tickets: Tickets::from_body(&body) }),
         (any::<u64>(), any_connection())
             .prop_map(|(user_data, connection)| Submission::Info { user_data, connection }),
     ]
@@ -74,6 +75,12 @@ fn any_completion() -> impl Strategy<Value = Completion> {
             .prop_map(|(connection, range)| Completion::Received { connection, range }),
         any_connection().prop_map(|connection| Completion::ReceivedFin { connection }),
         any_connection().prop_map(|connection| Completion::HeldBack { connection }),
+        (any_connection(), any::<u32>(), any::<u16>(), any::<[u32; 10]>()).prop_map(
+            |(connection, ticket, left, body)| {
+                let pieces = Pieces::from_body(&body);
+                Completion::ReceivedInPlace { connection, ticket, left, pieces }
+            }
+        ),
         any::<(u32, u32)>().prop_map(|(block, end)| Completion::SendDone { block, end }),
         (any_connection(), any_reason())
             .prop_map(|(connection, reason)| Completion::Closed { connection, reason }),

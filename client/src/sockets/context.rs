@@ -3,9 +3,11 @@
 use crate::doorbell::Doorbell;
 use crate::layout::{WAKE_ON_ENTRIES, WAKE_ON_ROOM};
 use crate::message::Submission;
-use crate::region::Region;
+use crate::region::{Arena, Region};
+use crate::sockets::pieces::{LentPackets, Piece};
 use crate::sockets::questions::Answer;
 use crate::sockets::state::{Gone, State};
+use crate::view::PacketView;
 use crate::{Attachment, wake};
 use std::io;
 use std::os::fd::AsFd;
@@ -44,6 +46,8 @@ struct Handle {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) region: Arc<Region>,
+    /// What the engine lets us read in place.
+    packets: Option<Arc<PacketView>>,
     doorbell: Doorbell,
     state: Mutex<State>,
     /// Wakes the driver for what does not come from the engine.
@@ -59,13 +63,16 @@ impl Context {
     /// # Panics
     /// Outside a tokio runtime with I/O enabled.
     pub fn new(attachment: Attachment) -> io::Result<(Self, Driver)> {
-        let Attachment { region, doorbell } = attachment;
+        let Attachment { region, doorbell, packets } = attachment;
         let region = Arc::new(region);
+        let packets = packets.map(Arc::new);
         let watched = StdUnixStream::from(doorbell.as_fd().try_clone_to_owned()?);
         watched.set_nonblocking(true)?;
         let watched = UnixStream::from_std(watched)?;
-        let state = State::new(Arc::clone(&region)).map_err(io::Error::other)?;
-        let shared = Arc::new(Shared { region, doorbell, state: Mutex::new(state), driver: Notify::new() });
+        let lent = LentPackets::new(packets.clone());
+        let state = State::new(Arc::clone(&region), lent).map_err(io::Error::other)?;
+        let (state, driver) = (Mutex::new(state), Notify::new());
+        let shared = Arc::new(Shared { region, packets, doorbell, state, driver });
         let driver = Driver { shared: Arc::clone(&shared), doorbell: watched, hung_up: false };
         Ok((Self { handle: Arc::new(Handle { shared }) }, driver))
     }
@@ -94,6 +101,22 @@ impl Context {
 
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
         self.handle.shared.with(act)
+    }
+
+    /// The bytes of a piece that the engine has lent us.
+    ///
+    /// # Safety
+    /// The piece is not given back while the result lives.
+    #[expect(unsafe_code, reason = "payload is read in place")]
+    pub(crate) unsafe fn bytes(&self, piece: Piece) -> &[u8] {
+        match (piece, &self.handle.shared.packets) {
+            // SAFETY: the block is lent until it is given back, and the client
+            // fills none of that arena.
+            (Piece::Block(range), _) => unsafe { self.region().bytes(Arena::Receive, range) },
+            // SAFETY: the engine has named it, and it is not given back yet.
+            (Piece::Packet { range, .. }, Some(packets)) => unsafe { packets.bytes(range) },
+            (Piece::Packet { .. }, None) => unreachable!("packets are lent only where they can be seen"),
+        }
     }
 
     /// Asks the engine something; dropping the result takes the question back.

@@ -5,8 +5,10 @@ use crate::layout::{ConnectionInfo, Reason};
 use crate::message::{
     BlockRange, Completion, ConnectionHandle, ListenerHandle, Malformed, Submission, Words,
 };
+use crate::packet::Pieces;
 use crate::region::{Arena, Region, Ring};
 use crate::ring::{Consumer, Corrupt, Producer};
+use crate::sockets::pieces::{LentPackets, Piece, Returns, UnknownPacket};
 use crate::sockets::questions::{Answer, Questions};
 use crate::sockets::transmit::{TransmitBlocks, TransmitShare, UnknownBlock};
 use std::collections::{HashMap, VecDeque};
@@ -26,6 +28,9 @@ pub(crate) struct State {
     /// Submissions that found no room on the ring, in order.
     backlog: VecDeque<Words>,
     pub(crate) transmit: TransmitBlocks,
+    lent: LentPackets,
+    /// Tickets that are not submitted yet.
+    returns: Returns,
     pub(crate) connections: HashMap<ConnectionHandle, Connection>,
     /// By the `user_data` of their `LISTEN`.
     pub(crate) listeners: HashMap<u64, Listener>,
@@ -54,6 +59,8 @@ pub(crate) enum Gone {
     Malformed(#[from] Malformed),
     #[error("the mpdk engine named block {0}, which it cannot mean")]
     Block(u32),
+    #[error("the mpdk engine named packet {0}, which it cannot mean")]
+    Packet(u32),
     #[error("the task that drives the mpdk context has ended")]
     Driver,
 }
@@ -70,11 +77,17 @@ impl From<UnknownBlock> for Gone {
     }
 }
 
+impl From<UnknownPacket> for Gone {
+    fn from(unknown: UnknownPacket) -> Self {
+        Self::Packet(unknown.0)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
-    pub(crate) received: VecDeque<BlockRange>,
+    pub(crate) received: VecDeque<Piece>,
     /// Bytes wait in the engine until somebody says to want them.
     pub(crate) held_back: bool,
     pub(crate) received_fin: bool,
@@ -108,13 +121,15 @@ pub(crate) struct Progress {
 }
 
 impl State {
-    pub(crate) fn new(region: Arc<Region>) -> Result<Self, Corrupt> {
+    pub(crate) fn new(region: Arc<Region>, lent: LentPackets) -> Result<Self, Corrupt> {
         let (count, bytes) = (region.blocks(Arena::Transmit), region.block_bytes(Arena::Transmit));
         Ok(Self {
             submissions: Producer::new(region.submission_ring())?,
             completions: Consumer::new(region.completion_ring())?,
             backlog: VecDeque::new(),
             transmit: TransmitBlocks::new(count, bytes),
+            lent,
+            returns: Returns::default(),
             connections: HashMap::new(),
             listeners: HashMap::new(),
             questions: Questions::default(),
@@ -130,7 +145,7 @@ impl State {
 
     /// Hands a submission to the engine, after all before it. What finds no
     /// room waits in the backlog, which is bounded by what can be outstanding:
-    /// blocks, connections and questions.
+    /// blocks, packets, connections and questions.
     pub(crate) fn submit(&mut self, submission: Submission) {
         if self.gone.is_some() {
             return;
@@ -160,6 +175,9 @@ impl State {
 
     /// Lets the engine see what was submitted; whether that was anything.
     pub(crate) fn publish(&mut self) -> bool {
+        if let Some(tickets) = self.returns.take() {
+            self.submit(Submission::ReleasePacket { tickets });
+        }
         if self.pushed {
             self.submissions.publish();
         }
@@ -243,6 +261,9 @@ impl State {
                 self.answer(user_data, Ok(Answer::Connected(connection)));
             }
             Completion::Received { connection, range } => self.received(connection, range)?,
+            Completion::ReceivedInPlace { connection, ticket, left, pieces } => {
+                self.received_in_place(connection, ticket, left, &pieces)?;
+            }
             Completion::HeldBack { connection } => self.held_back(connection),
             Completion::ReceivedFin { connection } => {
                 if let Some(connection) = self.connections.get_mut(&connection) {
@@ -280,15 +301,49 @@ impl State {
         if !self.region.contains(Arena::Receive, range) {
             return Err(Gone::Block(range.block));
         }
-        match self.connections.get_mut(&handle).filter(|connection| !connection.orphaned) {
-            Some(connection) if range.len > 0 => {
-                connection.held_back = false;
-                connection.received.push_back(range);
-                self.wake.extend(connection.reader.take());
-            }
-            _ => self.submit(Submission::Release { block: range.block }),
+        self.arrived(handle, Piece::Block(range));
+        Ok(())
+    }
+
+    fn received_in_place(
+        &mut self,
+        handle: ConnectionHandle,
+        ticket: u32,
+        left: u16,
+        pieces: &Pieces,
+    ) -> Result<(), Gone> {
+        self.lent.lend(ticket, left, pieces)?;
+        for range in pieces.iter() {
+            self.arrived(handle, Piece::Packet { ticket, range });
         }
         Ok(())
+    }
+
+    /// The next bytes of a connection, to be read or to go back at once.
+    fn arrived(&mut self, handle: ConnectionHandle, piece: Piece) {
+        match self.connections.get_mut(&handle).filter(|connection| !connection.orphaned) {
+            Some(connection) if piece.len() > 0 => {
+                connection.held_back = false;
+                connection.received.push_back(piece);
+                self.wake.extend(connection.reader.take());
+            }
+            _ => self.give_back(piece),
+        }
+    }
+
+    /// A piece has been read: its block or, with its last piece, its packet goes
+    /// back to the engine.
+    pub(crate) fn give_back(&mut self, piece: Piece) {
+        match piece {
+            Piece::Block(range) => self.submit(Submission::Release { block: range.block }),
+            Piece::Packet { ticket, .. } => {
+                if self.lent.read(ticket)
+                    && let Some(tickets) = self.returns.add(ticket)
+                {
+                    self.submit(Submission::ReleasePacket { tickets });
+                }
+            }
+        }
     }
 
     fn held_back(&mut self, handle: ConnectionHandle) {
@@ -356,8 +411,8 @@ impl State {
         connection.writer = None;
         let received = std::mem::take(&mut connection.received);
         let closed = connection.closed.is_some();
-        for range in received {
-            self.submit(Submission::Release { block: range.block });
+        for piece in received {
+            self.give_back(piece);
         }
         if closed || self.gone.is_some() {
             self.connections.remove(&handle);

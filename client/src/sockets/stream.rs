@@ -1,12 +1,15 @@
 //! One connection, as a stream of bytes each way.
 
 use crate::layout::{Address, ConnectionInfo, open_flags};
-use crate::message::{BlockRange, ConnectionHandle, Submission};
+use crate::message::{ConnectionHandle, Submission};
 use crate::region::Arena;
+use crate::sockets::chunk::Chunk;
 use crate::sockets::context::Context;
 use crate::sockets::observer::Observer;
 use crate::sockets::questions::Answer;
+use crate::sockets::reading::Reading;
 use crate::sockets::transmit::Reserved;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,9 +26,10 @@ pub struct ConnectOptions {
     pub plain_tcp: bool,
 }
 
-/// A connection. Reading by [`AsyncBufRead`] copies nothing: the bytes are
-/// those in the region. A write returns when its bytes are in the region, at
-/// most one block of them; they are then on their way.
+/// A connection. Reading by [`read_chunk`](Self::read_chunk) or [`AsyncBufRead`]
+/// copies nothing: the bytes are read where the engine has lent them. A write
+/// returns when its bytes are in the region, at most one block of them; they are
+/// then on their way.
 ///
 /// Dropped, it is closed: what was written is still delivered, by the engine.
 #[derive(Debug)]
@@ -34,8 +38,7 @@ pub struct Stream {
     handle: ConnectionHandle,
     local: SocketAddr,
     remote: SocketAddr,
-    /// What is left of the block that is being read.
-    reading: Option<BlockRange>,
+    reading: Reading,
 }
 
 impl Stream {
@@ -45,7 +48,7 @@ impl Stream {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Self {
-        Self { context, handle, local, remote, reading: None }
+        Self { context, handle, local, remote, reading: Reading::default() }
     }
 
     /// Connects to `remote`.
@@ -105,13 +108,46 @@ impl Stream {
         self.context.with(|state| state.abort(self.handle));
     }
 
-    /// The bytes of a block that the engine has lent us.
-    fn bytes(&self, range: BlockRange) -> &[u8] {
-        // SAFETY: the block is lent until it is released, which takes
-        // `&mut self`; the client fills none of that arena.
+    /// The next bytes, as many as lie in one piece, without a copy; `None` at
+    /// the end of the stream. Dropped before it is done, no byte is lost.
+    ///
+    /// # Errors
+    /// As for reading.
+    pub async fn read_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The next bytes, if they are there; else the task is woken.
+    ///
+    /// # Errors
+    /// As for reading.
+    pub fn poll_chunk(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<Chunk>>> {
+        ready!(self.poll_pieces(cx))?;
+        let piece = self.reading.pieces.pop_front();
+        Poll::Ready(Ok(piece.map(|piece| Chunk::new(self.context.clone(), piece))))
+    }
+
+    /// Waits for something to read, or for the end.
+    fn poll_pieces(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.reading.pieces.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let Self { context, handle, reading, .. } = self;
+        context.with(|state| state.poll_received(*handle, reading, cx.waker()))
+    }
+
+    /// What is left of the piece that is next.
+    fn front(&self) -> &[u8] {
+        // SAFETY: it is given back once it was read, which takes `&mut self`.
         #[expect(unsafe_code, reason = "payload is read in place")]
-        unsafe {
-            self.context.region().bytes(Arena::Receive, range)
+        self.reading.front().map_or(&[], |piece| unsafe { self.context.bytes(piece) })
+    }
+
+    /// `count` bytes of the first piece were read.
+    fn advance(&mut self, count: usize) {
+        let Self { context, handle, reading, .. } = self;
+        if reading.advance(count) {
+            context.with(|state| state.turn_over(*handle, reading));
         }
     }
 
@@ -135,39 +171,36 @@ impl Stream {
 impl AsyncBufRead for Stream {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        if this.reading.is_none() {
-            let handle = this.handle;
-            this.reading = ready!(this.context.with(|state| state.poll_received(handle, cx.waker())))?;
-        }
-        Poll::Ready(Ok(this.reading.map_or(&[], |range| this.bytes(range))))
+        ready!(this.poll_pieces(cx))?;
+        Poll::Ready(Ok(this.front()))
     }
 
     fn consume(self: Pin<&mut Self>, count: usize) {
-        let this = self.get_mut();
-        let Some(range) = &mut this.reading else { return };
-        let count = (range.len as usize).min(count) as u32;
-        range.offset += count;
-        range.len -= count;
-        if range.len == 0 {
-            let block = range.block;
-            this.reading = this.context.with(|state| state.release(this.handle, block));
-        }
+        self.get_mut().advance(count);
     }
 }
 
 impl AsyncRead for Stream {
+    /// Fills the buffer from as many pieces as are there.
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut task::Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let bytes = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let count = bytes.len().min(buffer.remaining());
-        buffer.put_slice(&bytes[..count]);
-        self.consume(count);
+        let this = self.get_mut();
+        ready!(this.poll_pieces(cx))?;
+        while buffer.remaining() > 0 {
+            let bytes = this.front();
+            let count = bytes.len().min(buffer.remaining());
+            if count == 0 {
+                break;
+            }
+            buffer.put_slice(&bytes[..count]);
+            this.advance(count);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -213,12 +246,10 @@ impl AsyncWrite for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let (handle, reading) = (self.handle, self.reading.take());
+        let Reading { pieces, read } = std::mem::take(&mut self.reading);
         self.context.with(|state| {
-            if let Some(range) = reading {
-                state.submit(Submission::Release { block: range.block });
-            }
-            state.close(handle);
+            pieces.into_iter().chain(read).for_each(|piece| state.give_back(piece));
+            state.close(self.handle);
         });
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes in and out of a connection, as far as the state knows of them.
 
 use crate::layout::Reason;
-use crate::message::{BlockRange, ConnectionHandle, Submission};
+use crate::message::{ConnectionHandle, Submission};
+use crate::sockets::reading::Reading;
 use crate::sockets::state::{Connection, State};
 use crate::sockets::transmit::{NoRoom, Reserved};
 use std::io;
@@ -40,22 +41,25 @@ impl State {
         self.connections.get(&handle).map(|connection| (connection.local, connection.remote))
     }
 
-    /// The next block of received bytes; `None` at the end of the stream.
+    /// Gives back what was read and takes what was received, if nothing is being
+    /// read; `false` at the end of the stream.
     pub(crate) fn poll_received(
         &mut self,
         handle: ConnectionHandle,
+        reading: &mut Reading,
         waker: &Waker,
-    ) -> Poll<io::Result<Option<BlockRange>>> {
+    ) -> Poll<io::Result<bool>> {
+        self.turn_over(handle, reading);
+        if !reading.pieces.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
         let gone = self.gone;
         let connection = self.connection(handle)?;
-        if let Some(range) = connection.received.pop_front() {
-            return Poll::Ready(Ok(Some(range)));
-        }
         if connection.received_fin {
-            return Poll::Ready(Ok(None));
+            return Poll::Ready(Ok(false));
         }
         match (connection.closed, gone) {
-            (Some(Reason::NONE), _) => Poll::Ready(Ok(None)),
+            (Some(Reason::NONE), _) => Poll::Ready(Ok(false)),
             (Some(reason), _) => Poll::Ready(Err(reason.into_error())),
             (None, Some(gone)) => Poll::Ready(Err(gone.error(io::ErrorKind::ConnectionAborted))),
             (None, None) => {
@@ -68,10 +72,17 @@ impl State {
         }
     }
 
-    /// Gives a block back that has been read; returns the next if it is there.
-    pub(crate) fn release(&mut self, handle: ConnectionHandle, block: u32) -> Option<BlockRange> {
-        self.submit(Submission::Release { block });
-        self.connections.get_mut(&handle)?.received.pop_front()
+    /// Gives back what was read, and takes what was received if nothing is being
+    /// read.
+    pub(crate) fn turn_over(&mut self, handle: ConnectionHandle, reading: &mut Reading) {
+        for piece in reading.read.drain(..) {
+            self.give_back(piece);
+        }
+        if reading.pieces.is_empty()
+            && let Some(connection) = self.connections.get_mut(&handle)
+        {
+            std::mem::swap(&mut connection.received, &mut reading.pieces);
+        }
     }
 
     /// Room in a transmit block, to be filled and [`sent`](Self::sent).

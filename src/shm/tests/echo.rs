@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::base::Packet;
-use crate::shm::{ArenaSlice, ConnectionInfo, SubflowInfo, Ticket};
+use crate::shm::{ArenaSlice, ConnectionInfo, InPlace, PacketView, SubflowInfo, Ticket};
 use std::collections::{HashMap, VecDeque};
 use std::thread::{self, JoinHandle};
 
@@ -29,6 +29,10 @@ pub(super) struct Report {
     pub(super) aborts: usize,
     /// The most connections that held something back at a time.
     pub(super) held_back: usize,
+    pub(super) lent_bytes: usize,
+    pub(super) copied_bytes: usize,
+    /// Packets that the client never gave back.
+    pub(super) still_lent: bool,
 }
 
 struct Engine {
@@ -36,6 +40,8 @@ struct Engine {
     connections: HashMap<ConnectionId, Connection>,
     listeners: HashMap<ListenerId, SocketAddr>,
     delayed: Vec<(Ticket, SocketAddr)>,
+    /// What the client reads in place, by ticket.
+    lent: Vec<Option<ArenaSlice>>,
     opened: u32,
     dead: bool,
     report: Report,
@@ -54,16 +60,26 @@ struct Connection {
 
 /// Starts an engine for one client; it ends when the client is gone.
 pub(super) fn start(config: &RegionConfig) -> (JoinHandle<Report>, Attachment) {
+    start_lending(config, 0)
+}
+
+/// Starts an engine whose client may hold so many of the blocks that it has sent,
+/// and reads them where its own mapping has them.
+pub(super) fn start_lending(config: &RegionConfig, buffers: u32) -> (JoinHandle<Report>, Attachment) {
     let config = *config;
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = thread::spawn(move || {
-        let (slot, attachment) = ClientSlot::in_process(&config, Limits::default()).unwrap();
+        let (mut slot, mut attachment) = ClientSlot::in_process(&config, Limits::default()).unwrap();
+        if buffers > 0 {
+            attachment.packets = Some(lend(&mut slot, &attachment, buffers));
+        }
         sender.send(attachment).unwrap();
         Engine {
             slot,
             connections: HashMap::new(),
             listeners: HashMap::new(),
             delayed: Vec::new(),
+            lent: Vec::new(),
             opened: 0,
             dead: false,
             report: Report::default(),
@@ -73,12 +89,26 @@ pub(super) fn start(config: &RegionConfig) -> (JoinHandle<Report>, Attachment) {
     (thread, receiver.recv().unwrap())
 }
 
+fn lend(slot: &mut ClientSlot, attachment: &Attachment, buffers: u32) -> PacketView {
+    let bytes = (slot.region().blocks(Arena::Transmit) * slot.region().block_bytes(Arena::Transmit)) as usize;
+    let address = slot.region().address(Arena::Transmit);
+    let mapping = Arc::new(attachment.region.map_again().unwrap());
+    let reader: Arc<dyn std::any::Any + Send + Sync> = mapping.clone();
+    slot.allow_in_place(InPlace { address, bytes, buffers, reader: Arc::downgrade(&reader) });
+    // SAFETY: the owner is the mapping. A block that was sent is written again
+    // when the engine gives it back, which is after the ticket.
+    unsafe { PacketView::new(mapping.address(Arena::Transmit), bytes, buffers, Box::new(reader)) }
+}
+
 impl Engine {
     fn run(mut self) -> Report {
         let doorbell = Doorbell::from(self.slot.doorbell().try_clone_to_owned().unwrap());
         while !self.dead && !self.slot.is_gone() {
             while let Some(request) = self.slot.next_request().unwrap() {
                 self.handle(request);
+            }
+            while let Some(released) = self.slot.next_released() {
+                self.lent[released.ticket.index()] = None;
             }
             let held_back = self.connections.values().filter(|it| !it.arriving.is_empty()).count();
             self.report.held_back = self.report.held_back.max(held_back);
@@ -92,6 +122,7 @@ impl Engine {
             self.slot.cancel_sleep();
             self.slot.hear_doorbell();
         }
+        self.report.still_lent = self.lent.iter().any(Option::is_some);
         self.report.open = self.connections.len();
         self.report.listening = self.listeners.len();
         self.report
@@ -200,7 +231,15 @@ impl Engine {
     fn deliver(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         while let Some(data) = connection.arriving.front_mut() {
+            if let Some(ticket) = self.slot.lend(id, data) {
+                self.report.lent_bytes += data.len();
+                let places = self.lent.len().max(ticket.index() + 1);
+                self.lent.resize_with(places, || None);
+                self.lent[ticket.index()] = connection.arriving.pop_front();
+                continue;
+            }
             let taken = self.slot.copy_in(id, data);
+            self.report.copied_bytes += taken;
             data.trim_front(taken);
             if !data.is_empty() {
                 return;

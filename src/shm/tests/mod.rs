@@ -1,7 +1,9 @@
 //! The slot against a client that speaks the contract descriptor by
 //! descriptor, honest or not; and against the async API.
 
+mod chunks;
 mod echo;
+mod in_place;
 mod lying;
 mod receive;
 mod requests;
@@ -38,7 +40,7 @@ struct RawClient {
 
 impl RawClient {
     fn new(attachment: Attachment) -> Self {
-        let Attachment { region, doorbell } = attachment;
+        let Attachment { region, doorbell, .. } = attachment;
         let region = Arc::new(region);
         Self {
             submissions: Producer::new(region.submission_ring()).unwrap(),
