@@ -190,7 +190,8 @@ fn a_packet_outlives_its_pool() {
 #[test]
 fn a_clients_block_is_free_when_nothing_refers_to_it() {
     const BLOCK: u32 = 16 * 1024;
-    let memory = ClientMemory::new(&eal());
+    let memory =
+        ClientMemory::new(&eal(), &Pool::new(&eal(), &PoolConfig::receive("blocks-receive", 64)).unwrap());
     let lent = memory.reserve(1 << 20).unwrap();
     // As in a region: behind other things.
     let address = lent.address + 3 * 4096;
@@ -212,11 +213,31 @@ fn a_clients_block_is_free_when_nothing_refers_to_it() {
 
 #[test]
 fn clients_memory_comes_and_goes() {
-    let memory = ClientMemory::new(&eal());
+    let memory =
+        ClientMemory::new(&eal(), &Pool::new(&eal(), &PoolConfig::receive("zones-receive", 64)).unwrap());
     for _ in 0..50 {
         // 50 times 16 MB do not fit into the memory: it is given back.
         let lent = memory.reserve(16 << 20).unwrap();
         drop(memory.blocks(lent.address, 32 * 1024, 512).unwrap());
+    }
+}
+
+#[test]
+fn received_packets_lie_in_what_clients_are_shown() {
+    for (name, kind) in [("shown", PoolKind::Ordinary), ("shown-apart", PoolKind::Exported)] {
+        let config = PoolConfig { kind, ..PoolConfig::receive(name, 2048) };
+        let pool = Pool::new(&eal(), &config).unwrap();
+        let shown = ClientMemory::new(&eal(), &pool).packets().unwrap();
+        let packets: Vec<_> = (0..2048).map(|_| pool.packet(&[&[7; 1920]]).unwrap()).collect();
+        for packet in &packets {
+            let start = packet.head().as_ptr() as usize;
+            assert!(start >= shown.address && start + 1920 <= shown.address + shown.len);
+        }
+        // What is shown stays as long as somebody sees it.
+        drop((packets, pool));
+        assert!(Pool::new(&eal(), &config).is_err(), "the pool is still there");
+        drop(shown);
+        Pool::new(&eal(), &config).unwrap();
     }
 }
 

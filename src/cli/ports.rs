@@ -7,12 +7,22 @@ use crate::dpdk::{
     PoolKind, PortConfig,
 };
 
+/// DPDK and the ports on it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) eal: Eal,
+    /// In the order of the configuration.
+    pub(super) devices: Vec<DpdkDevice>,
+    /// What the ports receive into.
+    pub(super) receive: Pool,
+}
+
 /// Starts DPDK and opens the configured ports, in their order. For the thread
 /// that will use them.
 ///
 /// # Errors
 /// What DPDK says, with the port's name.
-pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
+pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
     let addresses: Vec<DeviceAddress> =
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
     let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
@@ -22,7 +32,7 @@ pub(super) fn open(config: &Config) -> Result<(Eal, Vec<DpdkDevice>), Failure> {
         let (_, queues) = crate::dpdk::Port::open(&eal, address, &port_config(port), &receive, &transmit)?;
         devices.extend(queues);
     }
-    Ok((eal, devices))
+    Ok(Opened { eal, devices, receive })
 }
 
 /// How DPDK is started on these cores.

@@ -32,9 +32,9 @@ pub struct RunningEndpoint {
 pub fn start_endpoint(config: &Config) -> Result<RunningEndpoint, StartError> {
     let for_thread = config.clone();
     let open = move || {
-        let (eal, ports) = ports::open(&for_thread)?;
-        let memory = Arc::new(ClientMemory::new(&eal));
-        Ok(Opened { endpoint: for_thread.endpoint(&ports), ports, resident: None, memory: Some(memory) })
+        let ports::Opened { eal, devices, receive } = ports::open(&for_thread)?;
+        let memory = Some(Arc::new(ClientMemory::new(&eal, &receive)) as _);
+        Ok(Opened { endpoint: for_thread.endpoint(&devices), ports: devices, resident: None, memory })
     };
     let handle = crate::engine::start(config.engine(), open).map_err(StartError::new)?;
     let attachment = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;

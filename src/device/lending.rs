@@ -1,5 +1,5 @@
-//! Memory that devices can read and that clients write into: what lies there is
-//! sent by reference.
+//! Memory that devices and clients have in common: what clients write there is
+//! sent by reference, and what arrives there can be read in place.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -15,6 +15,12 @@ pub trait ClientMemory<P>: Debug + Send + Sync {
     /// lies in memory that [`reserve`](Self::reserve) gave. `None` if the devices
     /// do not see each block in one piece: it is sent by copy.
     fn blocks(&self, address: usize, block_bytes: u32, count: u32) -> Option<Box<dyn LentBlocks<P>>>;
+
+    /// Where received packets lie: their bytes, and perhaps other things between
+    /// them. `None` if that is no one range, or not to be read by clients.
+    fn packets(&self) -> Option<LentMemory> {
+        None
+    }
 }
 
 /// A part of the devices' memory.
@@ -24,7 +30,7 @@ pub struct LentMemory {
     pub address: usize,
     /// How many bytes.
     pub len: usize,
-    /// Gives it back when the last clone is dropped.
+    /// Keeps it in place, and gives it back when the last clone is dropped.
     pub owner: Arc<dyn Any + Send + Sync>,
 }
 

@@ -1,5 +1,5 @@
-//! DPDK's memory for regions that are shared with clients, and its blocks as
-//! packets.
+//! DPDK's memory for regions that are shared with clients, its blocks as
+//! packets, and where received packets lie.
 
 use super::zone::{Zone, extents_of};
 use super::{Eal, Mbuf, Pool, ffi};
@@ -9,18 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Zones of DPDK's memory, one for each client's region: what clients write
-/// there, ports send by reference.
+/// there, ports send by reference. And the pool that ports receive into.
 #[derive(Debug)]
 pub struct ClientMemory {
     eal: Eal,
+    receive: Pool,
     /// Makes names unique.
     made: AtomicU32,
 }
 
 impl ClientMemory {
-    /// No zone yet.
-    pub fn new(eal: &Eal) -> Self {
-        Self { eal: eal.clone(), made: AtomicU32::new(0) }
+    /// No zone yet; the ports receive into `receive`.
+    pub fn new(eal: &Eal, receive: &Pool) -> Self {
+        Self { eal: eal.clone(), receive: receive.clone(), made: AtomicU32::new(0) }
     }
 
     fn next_name(&self, what: &str) -> String {
@@ -49,6 +50,11 @@ impl device::ClientMemory<Mbuf> for ClientMemory {
         let pool =
             made.inspect_err(|error| tracing::warn!(%error, "a client's bytes will be copied")).ok()?;
         Some(Box::new(Blocks::fill(pool, address, block_bytes, count)?))
+    }
+
+    fn packets(&self) -> Option<LentMemory> {
+        let (address, len) = self.receive.memory()?;
+        Some(LentMemory { address, len, owner: Arc::new(self.receive.clone()) })
     }
 }
 

@@ -187,6 +187,19 @@ impl Pool {
         self.0.zone.as_ref().map(|zone| zone.export(stride, access)).transpose()
     }
 
+    /// Where the payload of all its buffers lies in this process: the beginning and
+    /// the bytes of a range that holds it, and other things of DPDK's too unless
+    /// it is [exported](PoolKind::Exported).
+    pub(super) fn memory(&self) -> Option<(usize, usize)> {
+        if let Some(zone) = &self.0.zone {
+            return Some((zone.address(), zone.len()));
+        }
+        let mut extent = ffi::mpdk_extent::default();
+        // SAFETY: the pool lives as long as `self`; C fills the extent.
+        let found = unsafe { ffi::mpdk_pool_memory(self.as_ptr(), &raw mut extent) };
+        found.then_some((extent.address as usize, extent.len as usize))
+    }
+
     /// Where in the exported zone these bytes of a packet lie; `None` if they
     /// do not.
     pub fn offset_of(&self, bytes: &[u8]) -> Option<usize> {

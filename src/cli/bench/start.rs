@@ -31,7 +31,7 @@ pub(super) fn start(config: &Config, role: &Role, news: Sender<News>) -> Result<
     let job = Job::new(role);
     let engine = config.engine();
     let open = move || {
-        let (eal, ports) = ports::open(&config)?;
+        let ports::Opened { eal, devices: ports, .. } = ports::open(&config)?;
         let resident = job.resident(&eal, news)?;
         Ok(Opened { endpoint: config.endpoint(&ports), ports, resident: Some(resident), memory: None })
     };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_errno.h>
 #include <rte_mbuf.h>
@@ -133,6 +134,25 @@ void
 mpdk_pool_free(struct rte_mempool *pool)
 {
 	rte_mempool_free(pool);
+}
+
+static void
+widen(struct rte_mempool *pool, void *extent_of_all, struct rte_mempool_memhdr *chunk, unsigned int index)
+{
+	struct mpdk_extent *all = extent_of_all;
+	uint64_t start = (uint64_t)(uintptr_t)chunk->addr;
+	uint64_t end = RTE_MAX(start + chunk->len, all->address + all->len);
+
+	(void)pool;
+	all->address = index == 0 ? start : RTE_MIN(start, all->address);
+	all->len = end - all->address;
+}
+
+bool
+mpdk_pool_memory(struct rte_mempool *pool, struct mpdk_extent *extent)
+{
+	memset(extent, 0, sizeof(*extent));
+	return rte_mempool_mem_iter(pool, widen, extent) > 0;
 }
 
 uint32_t

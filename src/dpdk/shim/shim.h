@@ -69,6 +69,8 @@ struct rte_mempool *mpdk_pool_pinned(const char *name, uint32_t count, uint32_t 
 				     const struct mpdk_extent *extents, uint32_t extent_count,
 				     int *error);
 void mpdk_pool_free(struct rte_mempool *pool);
+/* A range that holds every buffer; false if there is none. */
+bool mpdk_pool_memory(struct rte_mempool *pool, struct mpdk_extent *extent);
 uint32_t mpdk_pool_available(const struct rte_mempool *pool);
 uint16_t mpdk_headroom(void);
 
