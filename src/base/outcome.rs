@@ -31,6 +31,7 @@ macro_rules! outcomes {
 outcomes! {
     // Frames
     PayloadBytesCopied, "PayloadBytesCopied", "A byte of payload was copied inside the engine.";
+    PayloadBytesLent, "PayloadBytesLent", "A byte of payload was lent to a client where it arrived.";
     FrameReceived, "FrameReceived", "A frame was received from a port.";
     FrameTruncated, "FrameTruncated", "A frame ended inside a header.";
     FrameNotForUs, "FrameNotForUs", "A frame was addressed to another MAC or VLAN.";

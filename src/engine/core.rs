@@ -119,7 +119,7 @@ impl<D: Device> Engine<D> {
         host.endpoint.handle_timeouts(&mut host.world.cx());
         work += host.take_events(server);
         work += usize::from(host.turn_resident());
-        work += host.deliver(server);
+        work += host.deliver(server, ports.buffers_run_low());
         host.endpoint.poll_transmit(&mut host.world.cx(), ports);
         work += ports.flush(&mut host.world.counters);
         let blocks_wait = server
@@ -139,6 +139,11 @@ impl<D: Device> Engine<D> {
             counters.add(outcome, count);
         }
         Report { counters, ports: self.ports.statistics(), load: self.load }
+    }
+
+    /// Packets that clients read in place, or that those which are gone may read.
+    pub fn lent_packets(&self) -> usize {
+        self.host.lent.count()
     }
 
     /// How many connections the clients have.

@@ -1,6 +1,7 @@
 //! One core's endpoint and what its clients have of it.
 
 use super::connections::{Connections, Stage};
+use super::lent_packets::LentPackets;
 use super::loans::Loans;
 use super::waiting::Listeners;
 use super::world::World;
@@ -16,6 +17,8 @@ pub(super) struct Host<D> {
     pub(super) connections: Connections<Bytes<D>>,
     pub(super) listeners: Listeners,
     pub(super) endpoint: Endpoint<Bytes<D>>,
+    /// What clients read in place.
+    pub(super) lent: LentPackets<Bytes<D>>,
     /// MPTCP is spoken, on every connection.
     pub(super) mptcp_enabled: bool,
     /// A program inside the engine.
@@ -29,7 +32,8 @@ impl<D: Packet + 'static> Host<D> {
         let mptcp_enabled = config.mptcp.enabled;
         let endpoint = Endpoint::new(config, &mut world.cx())?;
         let (connections, listeners) = (Connections::new(), Listeners::new());
-        Ok(Self { world, connections, listeners, endpoint, mptcp_enabled, resident: None })
+        let lent = LentPackets::new();
+        Ok(Self { world, connections, listeners, endpoint, lent, mptcp_enabled, resident: None })
     }
 
     /// Gives the program inside the engine its turn. Returns whether it did
@@ -42,12 +46,14 @@ impl<D: Packet + 'static> Host<D> {
     /// Ends whatever belongs to clients that are gone, or that broke the
     /// contract.
     pub(super) fn remove_gone(&mut self, server: &mut Server, loans: &mut Loans<D>) {
+        self.lent.settle();
         loop {
             let gone = server.gone().next();
             let Some((client, mut slot)) = gone.and_then(|gone| Some((gone, server.remove(gone)?))) else {
                 return;
             };
             loans.remove(client, slot.region());
+            self.lent.remove(client, &slot);
             match slot.next_request() {
                 Ok(_) => self.remove_client(client, Endpoint::release),
                 Err(violation) => {

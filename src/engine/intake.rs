@@ -44,6 +44,11 @@ impl Intake {
         }
     }
 
+    /// Whether more than three quarters of the buffers that may be held are.
+    pub(super) fn runs_low(&self) -> bool {
+        self.device_buffers.held() >= self.device_buffers_most / 4 * 3
+    }
+
     /// How many bytes were copied since the last time.
     pub(super) const fn take_copied_bytes(&mut self) -> u64 {
         std::mem::replace(&mut self.copied_bytes, 0)

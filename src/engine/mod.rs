@@ -7,7 +7,7 @@
 //!
 //! A burst of frames from each port goes into the endpoint; a batch of each
 //! client's requests becomes verbs; what is due is done; a program inside the
-//! engine has its turn; the endpoint's events become completions; received bytes are copied to clients that have room;
+//! engine has its turn; the endpoint's events become completions; received bytes are lent to clients or copied, as far as they have room;
 //! what there is to send goes to the ports, as far as they have room; ports are
 //! flushed and clients woken. Every portion is bounded, so that neither a
 //! stranger nor a client can keep the others waiting.
@@ -38,6 +38,7 @@ mod events;
 mod gauge;
 mod host;
 mod intake;
+mod lent_packets;
 mod load;
 mod loans;
 #[allow(unsafe_code)]

@@ -75,6 +75,12 @@ impl<D: Device> Ports<D> {
         frames
     }
 
+    /// Whether so many buffers are held that no client should get another: what
+    /// is left is for putting segments in order.
+    pub(super) fn buffers_run_low(&self) -> bool {
+        self.intake.runs_low()
+    }
+
     /// Hands what was sent to the wires. Returns how many frames were sent
     /// since the last time.
     pub(super) fn flush(&mut self, counters: &mut Counters) -> usize {

@@ -1,7 +1,8 @@
-//! Regions as the engine and a client of this process see them.
+//! Regions and packet memory as the engine and a client of this process see them.
 
 use crate::device::LentMemory;
-use crate::shm::{Region, RegionConfig, RegionError};
+use crate::shm::{InPlace, PacketView, Region, RegionConfig, RegionError};
+use std::any::Any;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -24,4 +25,18 @@ pub(super) fn pair(config: &RegionConfig, lent: Option<LentMemory>) -> Result<(R
     // SAFETY: as above.
     let again = unsafe { Region::attach_in(memory, len, Box::new(owner)) }?;
     Ok((region, again))
+}
+
+/// The memory that packets arrive in, for a client that may hold so many of its
+/// buffers, and for the slot that serves it.
+pub(super) fn packets(memory: LentMemory, buffers: u32) -> (PacketView, InPlace) {
+    let (address, bytes) = (memory.address, memory.len);
+    let owner: Arc<dyn Any + Send + Sync> = Arc::new(memory);
+    let allowed = InPlace { address, bytes, buffers, reader: Arc::downgrade(&owner) };
+    // SAFETY: `owner` keeps the memory. What a ticket names is kept by
+    // `LentPackets` until the ticket is back, or until `owner` is dropped; a
+    // device writes only into buffers that nobody holds. An engine that ends lets
+    // go of its packets, and its ports receive nothing any more.
+    let view = unsafe { PacketView::new(address, bytes, buffers, Box::new(owner)) };
+    (view, allowed)
 }

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::loans::Loans;
 use crate::base::{ConnectionId, ListenerId, Packet};
 use crate::endpoint::{ConnectError, ListenError};
-use crate::shm::{ClientId, ClientSlot, Reason, Request, Server, Ticket};
+use crate::shm::{ClientId, ClientSlot, Reason, Released, Request, Server, Ticket};
 use std::net::SocketAddr;
 
 /// Requests of one client before it is the next one's turn.
@@ -21,6 +21,11 @@ impl<D: Packet + 'static> Host<D> {
                 // A violation shows in `remove_gone`.
                 let Ok(Some(request)) = slot.next_request() else { break };
                 self.apply(client, slot, loans, request);
+                taken += 1;
+            }
+            while let Some(Released { ticket, connection, bytes }) = slot.next_released() {
+                self.lent.give_back(client, ticket);
+                self.endpoint.consumed(connection, bytes);
                 taken += 1;
             }
             while let Some(id) = slot.next_receivable() {

@@ -5,7 +5,9 @@ use super::{Engine, Load, Resident, Settings, regions};
 use crate::base::Counters;
 use crate::device::{ClientMemory, Device, DeviceStatistics, LentMemory};
 use crate::endpoint::{ConfigError, EndpointConfig};
-use crate::shm::{Attachment, ClientSlot, Doorbell, Geometry, Limits, Region, RegionConfig, RegionError};
+use crate::shm::{
+    Attachment, ClientSlot, Doorbell, Geometry, InPlace, Limits, Region, RegionConfig, RegionError,
+};
 use std::any::Any;
 use std::error::Error;
 use std::fmt::{self, Debug};
@@ -85,16 +87,21 @@ pub struct Report {
 #[derive(Debug)]
 pub struct EndpointHandle {
     signal: Arc<Signal<Arrival>>,
-    reserve: Reserve,
+    memory: Memory,
     thread: Option<JoinHandle<Report>>,
 }
 
-/// Gives memory for a region, where the ports see it.
-struct Reserve(Box<dyn Fn(usize) -> Option<LentMemory> + Send + Sync>);
+/// Memory that ports and clients have in common.
+struct Memory {
+    /// For a region of so many bytes.
+    reserve: Box<dyn Fn(usize) -> Option<LentMemory> + Send + Sync>,
+    /// What packets are received into.
+    packets: Option<LentMemory>,
+}
 
-impl Debug for Reserve {
+impl Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reserve")
+        f.write_str("Memory")
     }
 }
 
@@ -108,12 +115,17 @@ pub(super) struct Arrival {
     region: Region,
     doorbell: Doorbell,
     limits: Limits,
+    in_place: Option<InPlace>,
 }
 
 impl Arrival {
     /// The slot, which stays with the thread that makes it.
     pub(super) fn into_slot(self) -> Result<ClientSlot, RegionError> {
-        ClientSlot::with_doorbell(self.region, self.doorbell, self.limits)
+        let mut slot = ClientSlot::with_doorbell(self.region, self.doorbell, self.limits)?;
+        if let Some(allowed) = self.in_place {
+            slot.allow_in_place(allowed);
+        }
+        Ok(slot)
     }
 }
 
@@ -154,7 +166,7 @@ where
         .spawn(move || run(config, open, &started))
         .map_err(StartError::System)?;
     match starting.recv() {
-        Ok(Ok((signal, reserve))) => Ok(EndpointHandle { signal, reserve, thread: Some(thread) }),
+        Ok(Ok((signal, memory))) => Ok(EndpointHandle { signal, memory, thread: Some(thread) }),
         Ok(Err(error)) => {
             // It is about to return; what it returns is said already.
             drop(thread.join());
@@ -166,7 +178,7 @@ where
     }
 }
 
-type Started = Sender<Result<(Arc<Signal<Arrival>>, Reserve), StartError>>;
+type Started = Sender<Result<(Arc<Signal<Arrival>>, Memory), StartError>>;
 
 fn run<D, F>(config: EngineConfig, open: F, started: &Started) -> Report
 where
@@ -175,10 +187,10 @@ where
 {
     // A receiver that is gone has nobody to tell.
     match build(config, open) {
-        Ok((engine, reserve)) => {
+        Ok((engine, memory)) => {
             // Dropped after the engine, also when that unwinds.
             let guard = EndGuard(Arc::clone(&engine.signal));
-            drop(started.send(Ok((Arc::clone(&guard.0), reserve))));
+            drop(started.send(Ok((Arc::clone(&guard.0), memory))));
             engine.run()
         }
         Err(error) => {
@@ -188,7 +200,7 @@ where
     }
 }
 
-fn build<D, F>(config: EngineConfig, open: F) -> Result<(Engine<D>, Reserve), StartError>
+fn build<D, F>(config: EngineConfig, open: F) -> Result<(Engine<D>, Memory), StartError>
 where
     D: Device,
     F: FnOnce() -> Result<Opened<D>, Box<dyn Error + Send + Sync>>,
@@ -202,7 +214,9 @@ where
     if let Some(memory) = &memory {
         engine.lend(Arc::clone(memory));
     }
-    Ok((engine, Reserve(Box::new(move |len| memory.as_ref()?.reserve(len)))))
+    let packets = memory.as_ref().and_then(|memory| memory.packets());
+    let reserve = Box::new(move |len| memory.as_ref()?.reserve(len));
+    Ok((engine, Memory { reserve, packets }))
 }
 
 /// Keeps this thread on one CPU.
@@ -221,11 +235,15 @@ impl EndpointHandle {
     /// If a size is not allowed or the system refuses.
     pub fn attach(&self, region: &RegionConfig, limits: Limits) -> Result<Attachment, AttachError> {
         let region_bytes = Geometry::plan(region)?.region_bytes as usize;
-        let (region, attached) = regions::pair(region, (self.reserve.0)(region_bytes))?;
+        let (region, attached) = regions::pair(region, (self.memory.reserve)(region_bytes))?;
         let (doorbell, client_end) =
             Doorbell::pair().map_err(|error| RegionError::System { action: "create a doorbell", error })?;
-        let attachment = Attachment { region: attached, doorbell: client_end };
-        let arrival = Arrival { region, doorbell, limits };
+        // Clients of this process can see all of its memory anyway: they are
+        // trusted, and decide themselves.
+        let packets = self.memory.packets.clone().filter(|_| limits.in_place_buffers > 0);
+        let (packets, in_place) = packets.map(|it| regions::packets(it, limits.in_place_buffers)).unzip();
+        let attachment = Attachment { region: attached, doorbell: client_end, packets };
+        let arrival = Arrival { region, doorbell, limits, in_place };
         self.signal.send(arrival).map_err(|_| AttachError::Ended)?;
         Ok(attachment)
     }

@@ -1,12 +1,12 @@
 //! Clients' blocks that devices read in place.
 
-use super::pair::{endpoint_config, server, small_region, wires};
+use super::pair::{endpoint_config, heap, server, small_region, wires};
 use super::watched::{Watch, Watched};
-use crate::base::HeapPacket;
+use crate::base::{HeapPacket, Outcome};
 use crate::device::{ClientMemory, LentBlocks, LentMemory, MemoryDevice};
 use crate::engine::{EndpointHandle, EngineConfig, Opened, start};
 use crate::shm;
-use mpdk_client::{Context, Listener, Stream};
+use mpdk_client::{Chunk, Context, Listener, Stream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,6 +34,10 @@ impl ClientMemory<HeapPacket> for Memory {
 
     fn blocks(&self, address: usize, block_bytes: u32, _: u32) -> Option<Box<dyn LentBlocks<HeapPacket>>> {
         Some(Box::new(Blocks { address, block_bytes: block_bytes as usize, reads: Arc::clone(&self.reads) }))
+    }
+
+    fn packets(&self) -> Option<LentMemory> {
+        Some(heap())
     }
 }
 
@@ -117,4 +121,44 @@ async fn a_block_comes_back_when_the_device_is_done_with_it() {
     };
     tokio::join!(write, read, watch_and_release);
     assert!(received == sent);
+}
+
+/// The engine's thread takes back what others have read, also behind the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_in_place_comes_back_from_any_thread() {
+    const BYTES: usize = 4 << 20;
+    let (left_wires, right_wires) = wires(1);
+    let left = engine(1, left_wires, &Arc::default(), Arc::default());
+    let right = engine(2, right_wires, &Arc::default(), Arc::default());
+    let limits = shm::Limits { in_place_buffers: 64, ..shm::Limits::default() };
+    let attach =
+        |handle: &EndpointHandle| Context::spawn(handle.attach(&small_region(), limits).unwrap()).unwrap();
+    let (client, other) = (attach(&left), attach(&right));
+    let listener = Listener::bind(&other, server()).await.unwrap();
+    let (connected, accepted) = tokio::join!(Stream::connect(&client, server()), listener.accept());
+    let (mut connected, mut accepted) = (connected.unwrap(), accepted.unwrap());
+    let sent: Vec<u8> = (0..BYTES).map(|at| (at >> 8) as u8 ^ at as u8).collect();
+    let (chunks, reading) = std::sync::mpsc::channel::<Chunk>();
+    let reader = std::thread::spawn(move || {
+        reading.into_iter().fold(Vec::new(), |mut all, chunk| {
+            all.extend_from_slice(&chunk);
+            all
+        })
+    });
+    let write = async {
+        connected.write_all(&sent).await.unwrap();
+        connected.shutdown().await.unwrap();
+    };
+    let read = async {
+        while let Some(chunk) = accepted.read_chunk().await.unwrap() {
+            chunks.send(chunk).unwrap();
+        }
+    };
+    tokio::join!(write, read);
+    drop((chunks, accepted));
+    assert!(reader.join().unwrap() == sent);
+    let report = right.stop().unwrap();
+    let (lent, copied) =
+        (report.counters.get(Outcome::PayloadBytesLent), report.counters.get(Outcome::PayloadBytesCopied));
+    assert!(lent > 0 && lent + copied == BYTES as u64, "{lent} lent, {copied} copied");
 }

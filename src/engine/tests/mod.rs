@@ -3,6 +3,7 @@
 mod bulk;
 mod clients;
 mod connections;
+mod in_place;
 mod lending;
 pub(crate) mod pair;
 mod raw;

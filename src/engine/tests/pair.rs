@@ -2,17 +2,18 @@
 //! the clients' tasks.
 
 use crate::base::{Duration, Instant, Random};
-use crate::device::{Capabilities, Device, MemoryConfig, MemoryDevice, memory_pair};
+use crate::device::{Capabilities, Device, LentMemory, MemoryConfig, MemoryDevice, memory_pair};
 use crate::endpoint::{
     EndpointConfig, Limits, MptcpConfig, PortAddress, PortConfig, SchedulerKind, TcpConfig, local_addresses,
 };
-use crate::engine::{Engine, RegionConfig, Report, Settings};
+use crate::engine::{Engine, RegionConfig, Report, Settings, regions};
 use crate::shm::{self, Attachment, ClientSlot};
 use crate::wire::MacAddress;
 use mpdk_client::Context;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 /// How far the clock goes with each turn.
@@ -98,6 +99,21 @@ pub(super) fn attach(engine: &mut Engine<MemoryDevice>) -> Attachment {
     attachment
 }
 
+/// All of memory: the packets of memory devices lie on the heap.
+pub(super) fn heap() -> LentMemory {
+    LentMemory { address: 0, len: 1 << 47, owner: Arc::new(()) }
+}
+
+/// Attaches a client that may read in so many buffers where they arrived.
+pub(super) fn attach_in_place(engine: &mut Engine<MemoryDevice>, buffers: u32) -> Attachment {
+    let (mut slot, mut attachment) = ClientSlot::in_process(&small_region(), shm::Limits::default()).unwrap();
+    let (view, allowed) = regions::packets(heap(), buffers);
+    slot.allow_in_place(allowed);
+    attachment.packets = Some(view);
+    engine.add_client(slot);
+    attachment
+}
+
 impl Pair {
     pub(super) fn new(wire_count: usize) -> Self {
         Self::with_settings(wire_count, &Settings::default())
@@ -133,6 +149,20 @@ impl Pair {
             tokio::task::yield_now().await;
             assert!(self.now < limit, "not done by {limit:?}: {:?}", self.summary());
         }
+    }
+
+    /// As [`drive`](Self::drive), but gives up after a while.
+    pub(super) async fn briefly<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        for _ in 0..5_000 {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+            if let Poll::Ready(output) = polled {
+                return Some(output);
+            }
+            self.step();
+            tokio::task::yield_now().await;
+        }
+        None
     }
 
     /// Turns until `done`.

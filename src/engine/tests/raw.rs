@@ -9,13 +9,15 @@ pub(super) struct RawClient {
     submissions: Producer<Ring>,
     /// The engine takes a closed doorbell for the client's death.
     _doorbell: mpdk_client::Doorbell,
+    /// And this for somebody who reads.
+    _packets: Option<mpdk_client::PacketView>,
 }
 
 impl RawClient {
     pub(super) fn new(attachment: Attachment) -> Self {
         let region = Arc::new(attachment.region);
         let submissions = Producer::new(region.submission_ring()).unwrap();
-        Self { region, submissions, _doorbell: attachment.doorbell }
+        Self { region, submissions, _doorbell: attachment.doorbell, _packets: attachment.packets }
     }
 
     pub(super) fn submit(&mut self, submission: Submission) {
