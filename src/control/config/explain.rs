@@ -175,6 +175,7 @@ fn explain_engine(config: &Config) -> Vec<Setting> {
         setting("transmit_arena_mb", &engine.transmit_arena_mb),
         setting("receive_arena_mb", &engine.receive_arena_mb),
         setting("packet_buffers", &engine.packet_buffers),
+        setting("receive_in_place_buffers", &engine.receive_in_place_buffers),
     ]
 }
 

@@ -71,6 +71,7 @@ impl Config {
         engine::Limits {
             connections: self.engine.max_connections as usize,
             backlog: self.engine.backlog,
+            in_place_buffers: self.engine.receive_in_place_buffers,
             ..engine::Limits::default()
         }
     }

@@ -190,6 +190,8 @@ pub struct Engine {
     pub receive_arena_mb: u32,
     /// Packet buffers of the endpoint, shared by its ports.
     pub packet_buffers: u32,
+    /// Those of them that one client may read received bytes in; 0 for none.
+    pub receive_in_place_buffers: u32,
 }
 
 impl Subnet {

@@ -149,6 +149,7 @@ fn every_key_is_read() {
         transmit_arena_mb = 8
         receive_arena_mb = 16
         packet_buffers = 8192
+        receive_in_place_buffers = 0
         "#,
     );
     assert_eq!(config.defaults, []);
@@ -167,6 +168,7 @@ fn every_key_is_read() {
     let engine = &config.engine;
     assert_eq!((engine.spin, engine.max_connections, engine.backlog), (Duration::ZERO, 100, 10));
     assert_eq!((engine.transmit_arena_mb, engine.receive_arena_mb, engine.packet_buffers), (8, 16, 8192));
+    assert_eq!((engine.receive_in_place_buffers, config.client_limits().in_place_buffers), (0, 0));
     check_converted(&config);
 }
 
@@ -374,6 +376,11 @@ fn full_rings_leave_buffers_to_build_a_frame_in() {
 fn settings_that_contradict_each_other() {
     table_problem("tcp", "delayed_ack_us = 10_000", "must be below tcp.rto_min_us (10000)");
     table_problem("engine", "backlog = 5_000", "5000 is more than engine.max_connections (4096)");
+    table_problem(
+        "engine",
+        "receive_in_place_buffers = 9_000",
+        "9000 is more than half of engine.packet_buffers (16384)",
+    );
     let text = format!("{ONE_PORT}[mptcp]\nreceive_buffer_bytes = 1_000_000\n[tcp]\nwindow_scale = 3\n");
     one_problem(
         &text,
@@ -381,6 +388,18 @@ fn settings_that_contradict_each_other() {
         "mptcp.receive_buffer_bytes",
         "more than tcp.window_scale = 3 can announce (524280 bytes)",
     );
+}
+
+#[test]
+fn a_client_gets_a_quarter_of_few_buffers_to_read_in_place() {
+    let in_place = |table: &str| {
+        let config = valid(&format!("{ONE_PORT}[engine]\n{table}\n"));
+        config.client_limits().in_place_buffers
+    };
+    assert_eq!(in_place("packet_buffers = 8_192"), 2_048);
+    assert_eq!(in_place("packet_buffers = 100_000"), 4_096);
+    assert_eq!(in_place("packet_buffers = 8_192\nreceive_in_place_buffers = 4_096"), 4_096);
+    assert_eq!(in_place("receive_in_place_buffers = 0"), 0);
 }
 
 #[test]
@@ -394,6 +413,7 @@ fn an_explanation_tells_what_starts() {
         "0.0.0.0/0    left  via 10.1.1.1",
         "vlan 9, backup",
         "16384 packet buffers",
+        "receive_in_place_buffers  4096",
         "tcp.rto_min_us",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
