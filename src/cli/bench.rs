@@ -1,6 +1,7 @@
 //! `mpdk bench`: line-rate source and sink.
 
 mod client;
+mod client_sink;
 mod options;
 mod report;
 mod start;
@@ -35,6 +36,11 @@ pub(super) fn run(options: &Options) -> u8 {
         && source.client_api
     {
         return runtime.block_on(through_client(&config, options, source, signals));
+    }
+    if let Role::Sink(sink) = &options.role
+        && sink.client_api
+    {
+        return runtime.block_on(sink_through_client(&config, sink, signals));
     }
     let (news, from_engine) = mpsc::channel();
     let handle = match start::start(&config, &options.role, news) {
@@ -97,6 +103,28 @@ async fn through_client(
     }
     report::print(&config, options, &runs);
     0
+}
+
+/// The passive side by a client of an engine in this process.
+async fn sink_through_client(config: &Config, sink: &options::SinkOptions, mut signals: EndSignals) -> u8 {
+    let mut config = config.clone();
+    config.mptcp.enabled &= !sink.plain_tcp;
+    let endpoint = match start_endpoint(&config) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return fail(EXIT_START, &error),
+    };
+    let take = async {
+        let context = endpoint.connector().await?;
+        client_sink::sink(&context, sink.listen).await
+    };
+    let code = tokio::select! {
+        biased;
+        // It is ended by a signal, and by nothing else.
+        _ = signals.next() => 0,
+        result = take => result.map_or_else(|error| fail(1, &error), |()| 0),
+    };
+    endpoint.stop_and_report().await;
+    code
 }
 
 /// How it ended.

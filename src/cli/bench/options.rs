@@ -35,6 +35,10 @@ pub(super) struct SinkOptions {
     /// Where to listen.
     #[arg(long, default_value = "0.0.0.0:5001", value_name = "ADDRESS:PORT")]
     pub(super) listen: SocketAddr,
+    /// Take bulk through the client API, with its rings, instead of from inside
+    /// the engine.
+    #[arg(long)]
+    pub(super) client_api: bool,
     /// Report as JSON on standard output.
     #[arg(long)]
     pub(super) json: bool,
