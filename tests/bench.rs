@@ -63,13 +63,6 @@ fn what_a_client_writes_is_sent_from_where_it_lies() {
     assert_eq!(report["copied_bytes"], 0, "{report}");
 }
 
-/// What an engine counted, by what it told at its end.
-fn counted(errors: &str, outcome: &str) -> u64 {
-    let line = errors.lines().find(|line| line.contains(outcome));
-    let number = line.and_then(|line| line.split_once("count=")).map_or("0", |(_, rest)| rest);
-    number.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
-}
-
 #[test]
 fn what_a_client_receives_is_read_where_it_arrived() {
     let desk = Desk::new();
@@ -78,8 +71,7 @@ fn what_a_client_receives_is_read_where_it_arrived() {
     assert_over_both_links(&report);
     assert!(report["bytes"].as_f64() > Some(1e6), "{report}");
     assert!(sink.terminate(DEADLINE).success(), "{}", sink.errors());
-    let errors = sink.errors();
-    let (lent, copied) = (counted(&errors, "PayloadBytesLent"), counted(&errors, "PayloadBytesCopied"));
+    let (lent, copied) = (sink.counted("PayloadBytesLent"), sink.counted("PayloadBytesCopied"));
     // The wish, the ends of bursts, and what comes while the client is not awake.
     assert!(lent as f64 >= report["bytes"].as_f64().unwrap() / 2.0, "{lent} lent, {copied} copied");
 }

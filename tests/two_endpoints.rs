@@ -42,8 +42,13 @@ fn two_endpoints_move_files_both_ways_over_both_links() {
 
     let mut get = desk.mpdk("get", "virtio-user.toml");
     get.arg("http://10.1.1.1:8080/file").arg("--json").arg("--output").arg(desk.path("got"));
-    assert_over_both(&Process::start(&mut get).success(DEADLINE), &file);
+    let mut get = Process::start(&mut get);
+    assert!(get.wait(DEADLINE).success(), "{}", get.errors());
+    assert_over_both(&get.output(), &file);
     assert_eq!(digest(&desk.path("got")), file);
+    let (lent, copied) = (get.counted("PayloadBytesLent"), get.counted("PayloadBytesCopied"));
+    assert!(lent + copied >= FILE_BYTES, "{lent} lent, {copied} copied");
+    assert!(copied < FILE_BYTES / 20, "what was not short was read where it arrived: {copied} copied");
 
     // Another process at the same sockets: the wires come up again.
     let mut put = desk.mpdk("put", "virtio-user.toml");

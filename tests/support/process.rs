@@ -47,6 +47,14 @@ impl Process {
         self.read("err")
     }
 
+    /// How often an outcome came, as `mpdk` tells at its end.
+    pub fn counted(&self, outcome: &str) -> u64 {
+        let errors = self.errors();
+        let line = errors.lines().find(|line| line.contains(outcome));
+        let number = line.and_then(|line| line.split_once("count=")).map_or("0", |(_, number)| number);
+        number.split(|c: char| !c.is_ascii_digit()).next().and_then(|it| it.parse().ok()).unwrap_or(0)
+    }
+
     fn read(&self, name: &str) -> String {
         let bytes = std::fs::read(self.folder.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
