@@ -118,6 +118,28 @@ fn six_links_and_ipv6() {
 }
 
 #[test]
+fn unequal_round_trip_times_fill_both_links() {
+    let mut unequal = setup(2);
+    unequal.links[0].delay = Duration::from_micros(100);
+    unequal.links[1].delay = Duration::from_micros(2_500);
+    for side in &mut unequal.mptcp {
+        // Both links' rate times the longer round trip, its queue included, twice.
+        side.send_buffer_bytes = 4 << 20;
+        side.receive_buffer_bytes = 4 << 20;
+    }
+    let mut world = transfer(&unequal, 1 << 40, 0);
+    let received = |world: &World| world.hosts[1].application.sessions.first().map_or(0, |it| it.received);
+    let mut run = |until_ms: u64| {
+        world.run_until(Instant::from_nanos(until_ms * 1_000_000), |_| false);
+        received(&world)
+    };
+    let warm = run(1_000);
+    let carried = (run(2_000) - warm) as f64 * 8.0 / 2e9;
+    // Of 1514 bytes of frame, 1420 are payload.
+    assert!(carried > 0.95 * 1420.0 / 1514.0, "{carried} of both links' rates");
+}
+
+#[test]
 fn checksums_are_used_if_either_side_asks() {
     for asks in 0..2 {
         let mut checked = setup(2);
