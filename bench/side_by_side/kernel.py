@@ -24,7 +24,7 @@ def measure(system, workload, place):
             elif workload.kind == "cps":
                 figures, details = _connects(both)
             else:
-                figures, details = _bulk(both, workload)
+                figures, details = bulk(both, workload)
         counters = links.counters()
     check_protocol(counters, protocol, workload, details.get("connections", 1))
     details["counters"] = {name: value for name, value in counters.items() if value}
@@ -33,6 +33,8 @@ def measure(system, workload, place):
 
 class Links:
     """Two namespaces joined by veth pairs; a context that removes them."""
+
+    kind = "veth"
 
     def __init__(self, name, count, offloads):
         self.sending, self.receiving = f"{name}-send", f"{name}-receive"
@@ -58,19 +60,24 @@ class Links:
             run("ip", "-n", space, "mptcp", "limits", "set", "subflow", "8", "add_addr_accepted", "8")
             run("ip", "netns", "exec", space, "sysctl", "--quiet", "-w", *SETTINGS)
         for link in range(1, self.count + 1):
-            run("ip", "-n", self.sending, "link", "add", f"s{link}", "type", "veth",
-                "peer", "name", f"r{link}", "netns", self.receiving)
+            self.join(link)
             for space, device, host in ((self.sending, f"s{link}", 1), (self.receiving, f"r{link}", 2)):
-                state = "on" if self._offloads else "off"
-                run("ip", "netns", "exec", space, "ethtool", "-K", device,
-                    *(word for offload in OFFLOADS for word in (offload, state)))
                 run("ip", "-n", space, "address", "add", f"10.90.{link}.{host}/24", "dev", device)
                 run("ip", "-n", space, "link", "set", device, "up")
             # The receiver announces its other addresses, and the sender joins each over its own link.
             if link > 1:
                 run("ip", "-n", self.receiving, "mptcp", "endpoint", "add",
                     f"10.90.{link}.2", "dev", f"r{link}", "signal")
-        wait_until("link that is up", lambda: all(link["operstate"] == "UP" for link in self._receiving_links()))
+        wait_until("link that is up", lambda: all("LOWER_UP" in link["flags"] for link in self._receiving_links()))
+
+    def join(self, link):
+        """Makes the devices of a link: s1 and r1, and so on."""
+        run("ip", "-n", self.sending, "link", "add", f"s{link}", "type", "veth",
+            "peer", "name", f"r{link}", "netns", self.receiving)
+        for space, device in ((self.sending, f"s{link}"), (self.receiving, f"r{link}")):
+            state = "on" if self._offloads else "off"
+            run("ip", "netns", "exec", space, "ethtool", "-K", device,
+                *(word for offload in OFFLOADS for word in (offload, state)))
 
     def counters(self):
         """What the sender's MPTCP has counted."""
@@ -84,7 +91,7 @@ class Links:
         return time.monotonic(), counts
 
     def _receiving_links(self):
-        text = run("ip", "-n", self.receiving, "-s", "-j", "link", "show", "type", "veth")
+        text = run("ip", "-n", self.receiving, "-s", "-j", "link", "show", "type", self.kind)
         return sorted(json.loads(text), key=lambda link: link["ifname"])
 
 
@@ -111,7 +118,8 @@ class Both:
             "--seconds", place.seconds, "--warm-up", place.warm_up, core=core, namespace=namespace)
 
 
-def _bulk(both, workload):
+def bulk(both, workload):
+    """As many bytes as the links take."""
     place = both.place
     sink = both.passive("sink")
     source = both.active("source")
@@ -127,10 +135,10 @@ def _bulk(both, workload):
         "links": [{"name": f"r{index + 1}", "bytes": link[0]} for index, link in enumerate(carried)],
         "bytes_per_frame": round(all_bytes / max(frames, 1), 1),
     }
-    if workload.kind == "bulk" and details["bytes_per_frame"] > FRAME_BYTES:
+    if workload.kind != "super" and details["bytes_per_frame"] > FRAME_BYTES:
         raise Failed(f"the offloads are not off: {details['bytes_per_frame']} bytes per frame")
     # Each link has its subflow, by the counters. How much of it the kernel's scheduler makes is the kernel's business.
-    figures = {f"{workload.kind}-{workload.links}": sink.report()["bits_per_second"]}
+    figures = {workload.name: sink.report()["bits_per_second"]}
     if workload.kind == "bulk":
         figures[f"packets-{workload.links}"] = frames / (end - start)
     return figures, details
@@ -172,5 +180,5 @@ def check_protocol(counters, protocol, workload, connections):
         return
     if capable < connections or fallen:
         raise Failed(f"{connections} connections, {capable} of them MPTCP, {fallen} fell back")
-    if joined != (workload.links - 1) * capable and workload.kind in ("bulk", "super"):
+    if joined != (workload.links - 1) * capable and workload.kind in ("bulk", "super", "wire"):
         raise Failed(f"{joined + capable} subflows instead of {workload.links}")

@@ -51,14 +51,15 @@ def measure(system, workload, place):
         sink = processes.start("mpdk-sink", place.mpdk, "bench", "sink", "--config", passive, "--json",
                                core=place.receiving_core, **environment)
         wait_until("sockets", lambda: all(socket.exists() for socket in sockets), sink)
-        generator = processes.start("mpdk-active", place.mpdk, "bench", *_active_words(system, workload, place),
+        generator = processes.start("mpdk-active", place.mpdk, "bench", *active_words(system, workload, place),
                                     "--config", active, "--json", core=place.sending_core, **environment)
         generator.wait(place.patience())
         report = generator.report()
     return figures_of(report, system, workload)
 
 
-def _active_words(system, workload, place):
+def active_words(system, workload, place):
+    """What the active side is asked to do."""
     words = {
         "rr": ["rr", ADDRESS, "--request-bytes", REQUEST_BYTES, "--response-bytes", REQUEST_BYTES, "--pipeline", 1],
         "cps": ["cps", ADDRESS, "--connections", PARALLEL_CONNECTS],
@@ -84,7 +85,7 @@ def figures_of(report, system, workload):
     carried = [link for link in report.get("links", []) if link["bytes"] > 0]
     if "links" in report and len(carried) < workload.links:
         raise Failed(f"a link carried nothing: {report['links']}")
-    figures = {f"{workload.kind}-{workload.links}": report["bits_per_second"]}
+    figures = {workload.name: report["bits_per_second"]}
     if workload.kind == "bulk":
         figures[f"packets-{workload.links}"] = report["packets_sent_per_second"]
     return figures, details
@@ -94,22 +95,27 @@ def passive_config(place, sockets, super_frames):
     """The listening end."""
     tso = ",tso=1" if super_frames else ""
     devices = [f"net_vhost{index},iface={socket}{tso}" for index, socket in enumerate(sockets)]
-    return _config(place, "passive", place.receiving_core, devices, host=2, super_frames=super_frames)
+    return config(place, "passive", place.receiving_core, devices, host=2, super_frames=super_frames)
 
 
 def active_config(place, sockets, system, super_frames=False):
     """The connecting end; it decides what is spoken."""
-    devices = [
-        f"net_virtio_user{index},path={socket},queue_size={QUEUE_FRAMES},mac=02:6d:70:00:{index + 1:02x}:01"
-        for index, socket in enumerate(sockets)
-    ]
     spin_us = SPIN_SHARED_US if system == "mpdk-client" else SPIN_US
     mptcp = system != "mpdk-tcp"
-    return _config(place, "active", place.sending_core, devices, host=1, spin_us=spin_us, mptcp=mptcp,
-                   super_frames=super_frames)
+    return config(place, "active", place.sending_core, virtio_devices(sockets, 1), host=1, spin_us=spin_us,
+                  mptcp=mptcp, super_frames=super_frames)
 
 
-def _config(place, side, core, devices, host, spin_us=SPIN_US, mptcp=True, super_frames=False):
+def virtio_devices(sockets, host):
+    """The devices at sockets that somebody listens at."""
+    return [
+        f"net_virtio_user{index},path={socket},queue_size={QUEUE_FRAMES},mac=02:6d:70:00:{index + 1:02x}:{host:02x}"
+        for index, socket in enumerate(sockets)
+    ]
+
+
+def config(place, side, core, devices, host, spin_us=SPIN_US, mptcp=True, super_frames=False):
+    """The file of one end."""
     # Both ends have to want them.
     offload = str(super_frames).lower()
     ports = "".join(

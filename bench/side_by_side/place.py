@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HUGEPAGES = Path("/proc/sys/vm/nr_hugepages")
 MEMORY_MB = 1024
+WIRE_MEMORY_MB = 256
 PACKET_BYTES = 1500
 FRAME_BYTES = PACKET_BYTES + 14
 # Of every queue of every port, testpmd's and mpdk's.
@@ -55,12 +56,12 @@ def two_cores(wish):
 
 @contextlib.contextmanager
 def hugepages(wish):
-    """The memory of the DPDK programs; reserves hugepages for two, and gives them back."""
+    """The memory of the DPDK programs; reserves hugepages for two and an emulator, and gives them back."""
     before = int(HUGEPAGES.read_text()) if HUGEPAGES.exists() else 0
     if wish == "no-huge" or not HUGEPAGES.exists():
         yield "no-huge"
         return
-    wanted = 2 * (MEMORY_MB + 64) * 1024 // _page_kb()
+    wanted = (2 * (MEMORY_MB + 64) + WIRE_MEMORY_MB + 64) * 1024 // _page_kb()
     try:
         with contextlib.suppress(OSError):
             HUGEPAGES.write_text(str(max(before, wanted)))

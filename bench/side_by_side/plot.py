@@ -2,11 +2,11 @@
 
 from xml.sax.saxutils import escape
 
-from .catalogue import FIGURES, SYSTEMS
+from .catalogue import FIGURES, FITTING, SYSTEMS
 from .report import scaled
 from .summary import main_state
 
-PANELS = ("bulk-1", "super-1", "bulk-2", "super-2", "bulk-6", "super-6", "rr-p50", "rr-p999", "cps")
+PANELS = ("bulk-1", "super-1", "bulk-2", "super-2", "bulk-6", "super-6", "rr-p50", "rr-p999", "cps", *FITTING)
 COLOURS = {
     "testpmd": "#8a8f98",
     "kernel-mptcp": "#3b6fb6",
@@ -77,6 +77,8 @@ def _panel(left, top, name, bars):
     # The longest line ends where the values begin.
     most = max(max(bar["value"], bar["spread"][1]) for bar in bars) or 1
     better = "less is better" if figure.unit == "ns" else "more is better"
+    if name in FITTING:
+        better = f"{scaled(FITTING[name], figure.unit)} fit"
     lines = [
         _text(left, top + 14, figure.title, 14, INK, weight="bold"),
         _text(left, top + 31, f"{_unit_name(figure.unit)}, {better}, cores {bars[0]['core_state']}", 11, QUIET),

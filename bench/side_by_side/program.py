@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import kernel, mpdk, smoltcp, testpmd
+from . import kernel, mpdk, smoltcp, testpmd, wire
 from .catalogue import FIGURES, plan
 from .core_state import CHANGED, bounce, state_of_run
 from .place import ROOT, Place, hugepages, two_cores
@@ -131,10 +131,11 @@ def _one_run(place, workload, system, number, samples, failures):
     for _ in range(ATTEMPTS):
         before = bounce(place)
         try:
-            figures, details = MEASURE[system](system, workload, place)
+            measure = wire.measure if workload.kind == "wire" else MEASURE[system]
+            figures, details = measure(system, workload, place)
         except (Failed, KeyError) as error:
             reason = str(error) if isinstance(error, Failed) else f"its report lacks {error}"
-            print(f"{number} {system:<13} {workload.name:<8} FAILED: {reason}", flush=True)
+            print(f"{number} {system:<13} {workload.name:<12} FAILED: {reason}", flush=True)
             failures.append({"system": system, "workload": workload.name, "reason": reason})
             return
         after = bounce(place)
@@ -151,7 +152,7 @@ def _line(sample, number):
     cores = f"cores {sample.core_state}: {before:.0f} ns before, {after:.0f} ns after"
     value = scaled(sample.figures[first], FIGURES[first].unit)
     stalled = ", STALLED" if has_stalled(sample.system, sample.details) else ""
-    return f"{number} {sample.system:<13} {sample.workload:<8} {first:<10} {value:>16}   {cores}{stalled}"
+    return f"{number} {sample.system:<13} {sample.workload:<12} {first:<12} {value:>16}   {cores}{stalled}"
 
 
 def _write(result, folder):

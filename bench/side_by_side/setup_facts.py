@@ -27,6 +27,8 @@ def facts(place, runs, command):
         "drivers": {
             "testpmd, mpdk": "net_vhost receives, net_virtio_user sends, one queue each",
             "kernel": "veth, receive packet steering off: the sender's core runs the receiver's softirq",
+            "wire": "mpdk wire alone on the receiver's core, both ends on the sender's: mpdk's over net_virtio_user, "
+                    "the kernel's over net_tap",
         },
         "mtu": PACKET_BYTES,
         "offloads": {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from statistics import median
 
-from .catalogue import FIGURES
+from .catalogue import FIGURES, FITTING
 from .core_state import CHANGED, STATES
 
 RECORD_BITS_PER_SECOND = 51.8e9
@@ -26,11 +26,11 @@ class Sample:
 
 @dataclass
 class Ratio:
-    """A promise: the quotient of two figures, each (system, figure), or a figure beside a number."""
+    """A promise: the quotient of two figures, each (system, figure), or of a figure and a number, or a figure."""
 
     name: str
     above: tuple
-    below: tuple | None
+    below: tuple | float | None
     goal: float | dict | None  # a dictionary has one for each core state
     at_most: bool = False
 
@@ -63,6 +63,13 @@ RATIOS = (
           ("mpdk-tcp", "cps"), None, FSTACK_CONNECTIONS_PER_SECOND),
     Ratio("times smoltcp, 1 link, 1500 B packets",
           ("mpdk-tcp", "bulk-1"), ("smoltcp", "bulk-1"), None),
+) + tuple(
+    Ratio(f"{what} fits the links, {name}", (system, name), fitting, goal)
+    for name, fitting in FITTING.items()
+    for system, what, goal in (
+        ("mpdk-mptcp", "share of what", 0.95),
+        ("kernel-mptcp", "the same of Linux: of what", None),
+    )
 )
 
 
@@ -100,7 +107,7 @@ def ratios(all_figures):
 def _ratio(ratio, known):
     best, most = None, 0
     for state in STATES:
-        sides = [known.get((state, *side)) for side in (ratio.above, ratio.below) if side is not None]
+        sides = [known.get((state, *side)) for side in (ratio.above, ratio.below) if isinstance(side, tuple)]
         runs = min(len(side["runs"]) if side else 0 for side in sides)
         if runs > most:
             best, most = (state, [side["value"] for side in sides]), runs
@@ -108,7 +115,7 @@ def _ratio(ratio, known):
         goal = None if isinstance(ratio.goal, dict) else ratio.goal
         return _entry(ratio, None, goal, None)
     state, values = best
-    value = values[0] / values[1] if len(values) == 2 else values[0]
+    value = values[0] / (values[1] if len(values) == 2 else ratio.below or 1)
     goal = ratio.goal[state] if isinstance(ratio.goal, dict) else ratio.goal
     return _entry(ratio, value, goal, state)
 
@@ -117,7 +124,8 @@ def _entry(ratio, value, goal, state):
     met = None
     if value is not None and goal is not None:
         met = value <= goal if ratio.at_most else value >= goal
-    sides = [" ".join(side) for side in (ratio.above, ratio.below) if side is not None]
+    below = f"{ratio.below:.0f}" if isinstance(ratio.below, float) else " ".join(ratio.below or ())
+    sides = [side for side in (" ".join(ratio.above), below) if side]
     return {
         "name": ratio.name,
         "value": value,

@@ -1,5 +1,6 @@
 """A whole result, made up: about what a quiet machine gives."""
 
+from ..catalogue import FITTING
 from ..report import report
 from ..summary import Sample
 
@@ -31,6 +32,7 @@ SUPER = {
 }
 RR_P50_NS = {"kernel-mptcp": 17_400, "kernel-tcp": 11_900, "mpdk-mptcp": 3_300, "mpdk-tcp": 3_100}
 CPS = {"kernel-mptcp": 17_000, "kernel-tcp": 39_000, "mpdk-mptcp": 182_000, "mpdk-tcp": 241_000}
+WIRE_SHARE = {"kernel-mptcp": 0.91, "mpdk-mptcp": 0.98}
 NEAR, FAR = (101.0, 104.0), (312.0, 309.0)
 
 
@@ -49,6 +51,10 @@ def samples(state="near", bounce=NEAR, times=(1.0, 0.96, 1.07)):
             runs.append(Sample(system, "rr", figures | {"rr-rate": 1e9 / p50}, state, bounce))
         for system, rate in CPS.items():
             runs.append(Sample(system, "cps", {"cps": rate * factor}, state, bounce))
+        for system, share in WIRE_SHARE.items():
+            for name, fitting in FITTING.items():
+                # The links are the limit, whatever the machine does.
+                runs.append(Sample(system, name, {name: share * fitting}, state, bounce))
     return runs
 
 

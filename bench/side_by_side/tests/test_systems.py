@@ -6,7 +6,7 @@ import tomllib
 import unittest
 from pathlib import Path
 
-from .. import mpdk, testpmd
+from .. import mpdk, testpmd, wire
 from ..catalogue import WORKLOADS
 from ..kernel import check_protocol
 from ..place import Place
@@ -30,9 +30,21 @@ import json, pathlib, sys, time, tomllib
 words = sys.argv[1:]
 if words[:2] == ["bench", "--help"]: sys.exit(0)
 config = tomllib.load(open(words[words.index("--config") + 1], "rb"))
+if words[:2] == ["wire", "show"]:
+    counts = {"received": {"frames": 9, "bytes": 9}, "lost": {"frames": 0, "bytes": 0}}
+    print(json.dumps([{"name": link["name"], "a_to_b": {"counts": counts}, "b_to_a": {"counts": counts}}
+                      for link in config["link"]]))
+    sys.exit(0)
+if words[0] == "wire":
+    for link in config["link"]:
+        for side in "ab": pathlib.Path(link[side]["device"].split("iface=")[1]).touch()
+    print("the emulator runs", file=sys.stderr, flush=True)
+    time.sleep(60)
 devices = [port["device"] for port in config["port"]]
 if words[1] == "sink":
-    for device in devices: pathlib.Path(device.split("iface=")[1].split(",")[0]).touch()
+    for device in devices:
+        if "vhost" in device: pathlib.Path(device.split("iface=")[1].split(",")[0]).touch()
+    print("the endpoint runs", file=sys.stderr, flush=True)
     time.sleep(60)
 reports = {
     "source": {"bits_per_second": 2e9, "packets_sent_per_second": 170000, "bytes": 1, "seconds": 1, "copied_bytes": 0,
@@ -115,6 +127,36 @@ class Mpdk(WithPlace):
         self.assertTrue(active["mptcp"]["enabled"])
         plain = tomllib.loads(mpdk.active_config(self.place, sockets, "mpdk-tcp"))
         self.assertFalse(plain["mptcp"]["enabled"])
+
+
+class Wire(WithPlace):
+    def test_a_run_has_three_processes_and_what_became_of_the_frames(self):
+        self.place.mpdk.write_text(FAKE)
+        self.place.mpdk.chmod(0o755)
+        figures, details = wire.measure("mpdk-mptcp", workload("wire-rtt"), self.place)
+        self.assertEqual(figures, {"wire-rtt": 2e9})
+        self.assertEqual(details["wire"]["link2 b_to_a"], {"received": 9})
+
+    def test_the_emulator_gets_what_the_workload_says(self):
+        pairs = [("net_tap0,iface=a", "net_tap1,iface=b"), ("net_tap2,iface=c", "net_tap3,iface=d")]
+        config = tomllib.loads(wire.wire_config(workload("wire-unequal"), self.place, pairs))
+        self.assertEqual([link["a_to_b"]["rate_mbit"] for link in config["link"]], [1000, 200])
+        self.assertEqual(config["link"][0]["a_to_b"], config["link"][0]["b_to_a"])
+        self.assertEqual([link["b"]["device"] for link in config["link"]], ["net_tap1,iface=b", "net_tap3,iface=d"])
+        config = tomllib.loads(wire.wire_config(workload("wire-rtt"), self.place, pairs))
+        self.assertEqual([link["a_to_b"]["delay_us"] for link in config["link"]], [100, 2500])
+        config = tomllib.loads(wire.wire_config(workload("wire-loss"), self.place, pairs))
+        self.assertEqual([link["a_to_b"]["loss"] for link in config["link"]], [0.001, 0.001])
+
+    def test_a_run_in_which_the_emulator_was_the_limit_fails(self):
+        frames = {"received": {"frames": 5}, "overflowed": {"frames": 1}}
+        shown = [{"name": "link1", "a_to_b": {"counts": frames}, "b_to_a": {"counts": {}}}]
+        with self.assertRaisesRegex(Failed, "dropped frames itself"):
+            wire.counts_of(shown)
+
+    def test_what_fits_is_payload(self):
+        self.assertAlmostEqual(workload("wire-unequal").fitting_bits_per_second(), 1.2e9 * 1448 / 1514)
+        self.assertEqual(workload("bulk-2").fitting_bits_per_second(), 0)
 
 
 class Kernel(unittest.TestCase):
