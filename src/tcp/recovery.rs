@@ -181,13 +181,25 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
     }
 
     fn enter_fast_recovery(&mut self, cx: &Context<'_>) {
-        self.congestion.on_congestion(&self.congestion_event(cx.now));
+        let mut event = self.congestion_event(cx.now);
+        if self.was_window_full() {
+            event.in_flight_bytes = self.congestion.window_bytes();
+        }
+        self.congestion.on_congestion(&event);
         let recovery = &mut self.recovery;
         recovery.phase = Phase::Fast;
         recovery.recover = self.send.next;
         recovery.forced = true;
         recovery.rescued = false;
         recovery.undo = None;
+    }
+
+    /// Whether what is out left under a full window. ACKs come in bursts, and nothing
+    /// leaves in between: those in front of the loss have made FlightSize less than it
+    /// was, though the window was what limited it (RFC 9438 §4.6 allows the window
+    /// then). In slow start the window has grown by them.
+    fn was_window_full(&self) -> bool {
+        self.send.unacknowledged < self.send.limited_to && !self.congestion.is_slow_start()
     }
 
     /// What limited transmit sent beyond the window does not count (RFC 5681 §3.2 step 2).

@@ -29,6 +29,20 @@ fn sack_finds_the_loss_and_repairs_it_alone() {
 }
 
 #[test]
+fn a_burst_of_acknowledgements_in_front_of_a_loss_does_not_shrink_the_window_further() {
+    let mut host = in_flight(plain());
+    host.inject(&peer(".", 1, 1).sack(&[(1_001, 10_001)]));
+    host.out();
+    host.inject(&peer(".", 1, 10_001));
+    assert_eq!((host.sent().len(), host.subflow.congestion_window()), (1, 5_000));
+    // Five are out. Nothing leaves between these two.
+    host.inject(&peer(".", 1, 11_001));
+    host.inject(&peer(".", 1, 11_001).sack(&[(12_001, 15_001)]));
+    assert_eq!(host.out()[0], ". 11001:12001(1000) ack 1");
+    assert_eq!(host.subflow.congestion_window(), 2_500, "half of the full window");
+}
+
+#[test]
 fn several_holes_are_repaired_in_one_round_trip() {
     let mut host = in_flight(plain());
     host.inject(&peer(".", 1, 1).sack(&[(9_001, 10_001), (6_001, 8_001), (2_001, 4_001)]));
