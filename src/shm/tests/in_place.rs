@@ -33,10 +33,10 @@ impl Packet for Chain {
         Self(self.0.iter().map(Packet::share).collect())
     }
     fn trim_front(&mut self, _: usize) {
-        unimplemented!("not here")
+        unreachable!("these are lent whole")
     }
     fn truncate(&mut self, _: usize) {
-        unimplemented!("not here")
+        unreachable!("these are lent whole")
     }
 }
 
