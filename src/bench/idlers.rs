@@ -1,7 +1,7 @@
 //! Idle connections: opened, and then left alone.
 
 use super::phases::{Phases, Step};
-use super::{News, Plan, Target, Value, Wish};
+use super::{News, Plan, Target, Value, Wish, later_port};
 use crate::base::{ConnectionId, Context, Instant, Packet};
 use crate::endpoint::{Endpoint, Event};
 use crate::engine::{Bytes, Resident};
@@ -35,7 +35,8 @@ impl<D: Packet> Idlers<D> {
         let before = self.connections.len();
         let room = (self.connected + OPENING_MOST).min(self.target.connections);
         while self.connections.len() < room && !self.phases.is_finished() {
-            match endpoint.connect(cx, None, self.target.address) {
+            let number = self.connections.len() % usize::from(self.target.ports.max(1));
+            match endpoint.connect(cx, None, later_port(self.target.address, number as u16)) {
                 Ok(id) => {
                     drop(endpoint.write(cx, id, Bytes::Resident(self.wish.share())));
                     self.connections.insert(id, false);

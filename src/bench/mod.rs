@@ -34,8 +34,17 @@ use std::net::SocketAddr;
 pub struct Target {
     /// Where the passive side listens.
     pub address: SocketAddr,
+    /// How many ports from that of `address` on it listens at.
+    pub ports: u16,
     /// Connections at once.
     pub connections: usize,
+}
+
+/// The same address `number` ports further.
+const fn later_port(address: SocketAddr, number: u16) -> SocketAddr {
+    let mut address = address;
+    address.set_port(address.port().wrapping_add(number));
+    address
 }
 
 /// Payload to send, over and over, by reference.

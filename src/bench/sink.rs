@@ -1,6 +1,6 @@
 //! The passive side: takes, answers, and closes when the peer does.
 
-use super::{News, Pattern, Wish};
+use super::{News, Pattern, Wish, later_port};
 use crate::base::{ConnectionId, Context, Instant, ListenerId, Packet};
 use crate::endpoint::{Endpoint, Event};
 use crate::engine::{Bytes, Resident};
@@ -28,11 +28,13 @@ enum Progress {
 /// The passive program.
 #[derive(Debug)]
 pub struct Sink<D> {
-    listener: Option<ListenerId>,
+    listeners: Vec<ListenerId>,
     /// Whether it tried to listen.
     begun: bool,
     news: Sender<News>,
     address: SocketAddr,
+    /// How many ports from that of `address` on.
+    ports: u16,
     pattern: Pattern<D>,
     connections: HashMap<ConnectionId, Progress>,
     /// Bytes taken since the start.
@@ -40,10 +42,11 @@ pub struct Sink<D> {
 }
 
 impl<D: Packet> Sink<D> {
-    /// A sink that will listen at `address`; `pattern` is what it answers with.
-    pub fn new(address: SocketAddr, pattern: Pattern<D>, news: Sender<News>) -> Self {
-        let connections = HashMap::new();
-        Self { listener: None, begun: false, news, address, pattern, connections, taken_bytes: 0 }
+    /// A sink that will listen at `ports` ports from that of `address` on; `pattern`
+    /// is what it answers with.
+    pub fn new(address: SocketAddr, ports: u16, pattern: Pattern<D>, news: Sender<News>) -> Self {
+        let (listeners, connections) = (Vec::new(), HashMap::new());
+        Self { listeners, begun: false, news, address, ports, pattern, connections, taken_bytes: 0 }
     }
 
     /// Bytes taken since the start.
@@ -55,14 +58,16 @@ impl<D: Packet> Sink<D> {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        match endpoint.listen(cx, self.address, BACKLOG) {
-            Ok(listener) => {
-                self.listener = Some(listener);
-                tracing::info!(address = %self.address, "listening");
-            }
-            // Nobody may want to know any more.
-            Err(error) => {
-                drop(self.news.send(News::Failed(format!("cannot listen at {}: {error}", self.address))));
+        for address in (0..self.ports).map(|number| later_port(self.address, number)) {
+            match endpoint.listen(cx, address, BACKLOG) {
+                Ok(listener) => {
+                    self.listeners.push(listener);
+                    tracing::info!(%address, "listening");
+                }
+                // Nobody may want to know any more.
+                Err(error) => {
+                    drop(self.news.send(News::Failed(format!("cannot listen at {address}: {error}"))));
+                }
             }
         }
     }
@@ -149,7 +154,7 @@ fn answer<D: Packet>(
 impl<D: Packet> Resident<D> for Sink<D> {
     fn take_event(&mut self, cx: &mut Context<'_>, endpoint: &mut Endpoint<Bytes<D>>, event: &Event) -> bool {
         match *event {
-            Event::Accepted { listener, connection } if Some(listener) == self.listener => {
+            Event::Accepted { listener, connection } if self.listeners.contains(&listener) => {
                 self.connections.insert(connection, Progress::Asking { asked: Vec::new(), came: 0 });
                 self.take(cx, endpoint, connection);
             }

@@ -31,8 +31,8 @@ fn measure(program: impl FnOnce(Target, Plan, Sender<News>) -> Program) -> Measu
     let plan = Plan { warm_up: Duration::from_millis(10), run: Duration::from_millis(500), runs: 1 };
     let (left, right) = wires(2);
     let (news, told): (_, Receiver<News>) = channel();
-    let target = Target { address: server(), connections: 1 };
-    let mut right = engine(2, right, start, Box::new(Sink::new(server(), pattern(), news.clone())));
+    let target = Target { address: server(), ports: 1, connections: 1 };
+    let mut right = engine(2, right, start, Box::new(Sink::new(server(), 1, pattern(), news.clone())));
     let mut left = engine(1, left, start, program(target, plan, news));
     let mut measured = None;
     for turn in 0..1_000_000 {

@@ -24,7 +24,7 @@ pub(super) enum Role {
     /// Connections per second: connect, one byte each way, close.
     Cps(ConnectOptions),
     /// What idle connections cost.
-    Idle(ConnectOptions),
+    Idle(IdleOptions),
 }
 
 /// The passive side.
@@ -35,6 +35,10 @@ pub(super) struct SinkOptions {
     /// Where to listen.
     #[arg(long, default_value = "0.0.0.0:5001", value_name = "ADDRESS:PORT")]
     pub(super) listen: SocketAddr,
+    /// Listen at so many ports, from that one on: for more connections than a
+    /// client has ports of its own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) ports: u16,
     /// Take bulk through the client API, with its rings, instead of from inside
     /// the engine.
     #[arg(long)]
@@ -118,6 +122,19 @@ pub(super) struct ConnectOptions {
     pub(super) connections: u32,
 }
 
+/// Idle connections.
+#[derive(Debug, clap::Args)]
+pub(super) struct IdleOptions {
+    #[command(flatten)]
+    pub(super) active: Active,
+    /// Connections at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) connections: u32,
+    /// The passive side listens at so many ports, from that one on.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) ports: u16,
+}
+
 impl Role {
     pub(super) const fn config(&self) -> &ConfigFile {
         match self {
@@ -135,7 +152,8 @@ impl Role {
             Self::Sink(_) => None,
             Self::Source(options) => Some(&options.active),
             Self::Rr(options) => Some(&options.active),
-            Self::Cps(options) | Self::Idle(options) => Some(&options.active),
+            Self::Cps(options) => Some(&options.active),
+            Self::Idle(options) => Some(&options.active),
         }
     }
 

@@ -17,7 +17,7 @@ const PACKET_BYTES: u16 = 16 * 1024;
 /// What the program needs to know, on the engine's thread.
 #[derive(Clone, Debug)]
 enum Job {
-    Sink { listen: SocketAddr },
+    Sink { listen: SocketAddr, ports: u16 },
     Source { target: Target, plan: crate::bench::Plan, packets: u32 },
     RoundTrips { target: Target, plan: crate::bench::Plan, exchange: Exchange },
     Connects { target: Target, plan: crate::bench::Plan },
@@ -40,9 +40,10 @@ pub(super) fn start(config: &Config, role: &Role, news: Sender<News>) -> Result<
 
 impl Job {
     fn new(role: &Role) -> Self {
-        let target = |address, connections: u32| Target { address, connections: connections as usize };
+        let target =
+            |address, connections: u32| Target { address, ports: 1, connections: connections as usize };
         match role {
-            Role::Sink(options) => Self::Sink { listen: options.listen },
+            Role::Sink(options) => Self::Sink { listen: options.listen, ports: options.ports },
             Role::Source(options) => Self::Source {
                 target: target(options.active.target, options.connections),
                 plan: options.active.plan(),
@@ -62,7 +63,7 @@ impl Job {
                 plan: options.active.plan(),
             },
             Role::Idle(options) => Self::Idlers {
-                target: target(options.active.target, options.connections),
+                target: Target { ports: options.ports, ..target(options.active.target, options.connections) },
                 plan: options.active.plan(),
             },
         }
@@ -73,7 +74,7 @@ impl Job {
         let memory = Memory::new(eal, packets)?;
         let pattern = memory.pattern(packets)?;
         Ok(match self {
-            Self::Sink { listen } => Box::new(Sink::new(listen, pattern, news)),
+            Self::Sink { listen, ports } => Box::new(Sink::new(listen, ports, pattern, news)),
             Self::Source { target, plan, .. } => {
                 Box::new(Source::new(target, pattern, memory.packet(&Wish::Discard.encode())?, plan, news))
             }
