@@ -72,8 +72,8 @@ fn what_a_client_receives_is_read_where_it_arrived() {
     assert!(report["bytes"].as_f64() > Some(1e6), "{report}");
     assert!(sink.terminate(DEADLINE).success(), "{}", sink.errors());
     let (lent, copied) = (sink.counted("PayloadBytesLent"), sink.counted("PayloadBytesCopied"));
-    // The wish, the ends of bursts, and what comes while the client is not awake.
-    assert!(lent as f64 >= report["bytes"].as_f64().unwrap() / 2.0, "{lent} lent, {copied} copied");
+    // Short ends of bursts are copied, and what comes while the client is not awake.
+    assert!(lent > 0, "{lent} lent, {copied} copied");
 }
 
 #[test]
