@@ -119,6 +119,13 @@ impl Context {
         }
     }
 
+    /// The piece is to be read soon.
+    pub(crate) fn prefetch(&self, piece: Option<&Piece>) {
+        if let (Some(Piece::Packet { range, .. }), Some(packets)) = (piece, &self.handle.shared.packets) {
+            packets.prefetch(*range);
+        }
+    }
+
     /// Asks the engine something; dropping the result takes the question back.
     pub(crate) fn ask(&self, submission: impl FnOnce(u64) -> Submission) -> Asking<'_> {
         Asking { context: self, user_data: self.with(|state| state.ask(submission)) }

@@ -23,6 +23,15 @@ impl Piece {
         }
     }
 
+    /// Whether both are pieces of one packet. A ticket stands for no other packet
+    /// before all of its pieces are given back.
+    pub(crate) fn shares_packet(&self, other: Self) -> bool {
+        match (*self, other) {
+            (Self::Packet { ticket, .. }, Self::Packet { ticket: other, .. }) => ticket == other,
+            _ => false,
+        }
+    }
+
     /// Drops `count` bytes at the front, at most all of them.
     pub(crate) const fn trim_front(&mut self, count: usize) {
         let count = if count < self.len() { count } else { self.len() };
@@ -75,12 +84,12 @@ impl LentPackets {
         Ok(())
     }
 
-    /// A piece was read; whether it was the packet's last.
-    pub(crate) fn read(&mut self, ticket: u32) -> bool {
+    /// So many pieces were read; whether the packet's last was among them.
+    pub(crate) fn read(&mut self, ticket: u32, count: u32) -> bool {
         let Some(pieces) = place(&mut self.pieces, ticket).filter(|pieces| **pieces > 0) else {
             return false;
         };
-        *pieces -= 1;
+        *pieces = pieces.saturating_sub(count);
         *pieces == 0
     }
 }
@@ -131,11 +140,11 @@ mod tests {
     fn a_packet_is_given_back_with_its_last_piece() {
         let mut lent = lent();
         lent.lend(2, 7, &pieces(5)).unwrap();
-        assert!((0..5).all(|_| !lent.read(2)), "two more are to be named");
+        assert!(!lent.read(2, 3) && !lent.read(2, 2), "two more are to be named");
         lent.lend(2, 2, &pieces(2)).unwrap();
-        assert_eq!([lent.read(2), lent.read(2), lent.read(2)], [false, true, false]);
+        assert_eq!([lent.read(2, 1), lent.read(2, 1), lent.read(2, 1)], [false, true, false]);
         lent.lend(2, 1, &pieces(1)).unwrap();
-        assert!(lent.read(2));
+        assert!(lent.read(2, 1));
     }
 
     #[test]

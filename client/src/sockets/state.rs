@@ -301,7 +301,12 @@ impl State {
         if !self.region.contains(Arena::Receive, range) {
             return Err(Gone::Block(range.block));
         }
-        self.arrived(handle, Piece::Block(range));
+        let piece = Piece::Block(range);
+        if piece.len() == 0 {
+            self.give_back(piece, 1);
+        } else {
+            self.arrived(handle, std::iter::once(piece));
+        }
         Ok(())
     }
 
@@ -313,31 +318,29 @@ impl State {
         pieces: &Pieces,
     ) -> Result<(), Gone> {
         self.lent.lend(ticket, left, pieces)?;
-        for range in pieces.iter() {
-            self.arrived(handle, Piece::Packet { ticket, range });
-        }
+        self.arrived(handle, pieces.iter().map(|range| Piece::Packet { ticket, range }));
         Ok(())
     }
 
     /// The next bytes of a connection, to be read or to go back at once.
-    fn arrived(&mut self, handle: ConnectionHandle, piece: Piece) {
+    fn arrived(&mut self, handle: ConnectionHandle, pieces: impl Iterator<Item = Piece>) {
         match self.connections.get_mut(&handle).filter(|connection| !connection.orphaned) {
-            Some(connection) if piece.len() > 0 => {
+            Some(connection) => {
                 connection.held_back = false;
-                connection.received.push_back(piece);
+                connection.received.extend(pieces);
                 self.wake.extend(connection.reader.take());
             }
-            _ => self.give_back(piece),
+            None => pieces.for_each(|piece| self.give_back(piece, 1)),
         }
     }
 
-    /// A piece has been read: its block or, with its last piece, its packet goes
-    /// back to the engine.
-    pub(crate) fn give_back(&mut self, piece: Piece) {
+    /// A piece has been read, and so many of its packet: its block or, with the
+    /// last of all pieces, its packet goes back to the engine.
+    pub(crate) fn give_back(&mut self, piece: Piece, count: u32) {
         match piece {
             Piece::Block(range) => self.submit(Submission::Release { block: range.block }),
             Piece::Packet { ticket, .. } => {
-                if self.lent.read(ticket)
+                if self.lent.read(ticket, count)
                     && let Some(tickets) = self.returns.add(ticket)
                 {
                     self.submit(Submission::ReleasePacket { tickets });
@@ -412,7 +415,7 @@ impl State {
         let received = std::mem::take(&mut connection.received);
         let closed = connection.closed.is_some();
         for piece in received {
-            self.give_back(piece);
+            self.give_back(piece, 1);
         }
         if closed || self.gone.is_some() {
             self.connections.remove(&handle);

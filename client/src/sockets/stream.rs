@@ -3,7 +3,7 @@
 use crate::layout::{Address, ConnectionInfo, open_flags};
 use crate::message::{ConnectionHandle, Submission};
 use crate::region::Arena;
-use crate::sockets::chunk::Chunk;
+use crate::sockets::chunk::{Chunk, Chunks};
 use crate::sockets::context::Context;
 use crate::sockets::observer::Observer;
 use crate::sockets::questions::Answer;
@@ -39,6 +39,7 @@ pub struct Stream {
     local: SocketAddr,
     remote: SocketAddr,
     reading: Reading,
+    chunks: Chunks,
 }
 
 impl Stream {
@@ -48,7 +49,7 @@ impl Stream {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Self {
-        Self { context, handle, local, remote, reading: Reading::default() }
+        Self { context, handle, local, remote, reading: Reading::default(), chunks: Chunks::default() }
     }
 
     /// Connects to `remote`.
@@ -123,8 +124,10 @@ impl Stream {
     /// As for reading.
     pub fn poll_chunk(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<Chunk>>> {
         ready!(self.poll_pieces(cx))?;
-        let piece = self.reading.pieces.pop_front();
-        Poll::Ready(Ok(piece.map(|piece| Chunk::new(self.context.clone(), piece))))
+        let Self { context, reading, chunks, .. } = self;
+        let piece = reading.pieces.pop_front();
+        context.prefetch(reading.pieces.front());
+        Poll::Ready(Ok(piece.map(|piece| chunks.chunk(context, piece, reading.front()))))
     }
 
     /// Waits for something to read, or for the end.
@@ -145,7 +148,8 @@ impl Stream {
 
     /// `count` bytes of the first piece were read.
     fn advance(&mut self, count: usize) {
-        let Self { context, handle, reading, .. } = self;
+        let Self { context, handle, reading, chunks, .. } = self;
+        chunks.close();
         if reading.advance(count) {
             context.with(|state| state.turn_over(*handle, reading));
         }
@@ -193,6 +197,7 @@ impl AsyncRead for Stream {
         let this = self.get_mut();
         ready!(this.poll_pieces(cx))?;
         while buffer.remaining() > 0 {
+            this.context.prefetch(this.reading.pieces.get(1));
             let bytes = this.front();
             let count = bytes.len().min(buffer.remaining());
             if count == 0 {
@@ -248,7 +253,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let Reading { pieces, read } = std::mem::take(&mut self.reading);
         self.context.with(|state| {
-            pieces.into_iter().chain(read).for_each(|piece| state.give_back(piece));
+            pieces.into_iter().chain(read).for_each(|piece| state.give_back(piece, 1));
             state.close(self.handle);
         });
     }

@@ -76,7 +76,7 @@ impl State {
     /// read.
     pub(crate) fn turn_over(&mut self, handle: ConnectionHandle, reading: &mut Reading) {
         for piece in reading.read.drain(..) {
-            self.give_back(piece);
+            self.give_back(piece, 1);
         }
         if reading.pieces.is_empty()
             && let Some(connection) = self.connections.get_mut(&handle)
