@@ -1,8 +1,10 @@
 //! Streams whose bytes are read in place, by every way of reading.
 
 use super::echo::{Report, start_lending};
+use super::in_place::Chain;
 use super::*;
 use crate::base::Random;
+use crate::shm::{InPlace, PacketView};
 use mpdk_client::{Chunk, Context, Listener, Stream};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -136,4 +138,61 @@ fn what_is_not_read_goes_back_with_the_stream() {
     });
     assert_eq!(report.lent_bytes, 6000);
     assert!(!report.still_lent);
+}
+
+/// A slot and a stream of its client's that share the heap, on one thread.
+async fn with_stream() -> (ClientSlot, Stream) {
+    let (mut slot, mut attachment) = ClientSlot::in_process(&SMALL, Limits::default()).unwrap();
+    let (address_of_all, bytes, buffers) = (0, 1 << 47, 100);
+    let owner: Arc<dyn std::any::Any + Send + Sync> = Arc::new(());
+    let reader = Arc::downgrade(&owner);
+    slot.allow_in_place(InPlace { address: address_of_all, bytes, buffers, reader });
+    // SAFETY: the tests keep what they lend until it comes back.
+    attachment.packets = Some(unsafe { PacketView::new(address_of_all, bytes, buffers, Box::new(owner)) });
+    let context = Context::spawn(attachment).unwrap();
+    let connecting = tokio::spawn(async move { Stream::connect(&context, address(80)).await.unwrap() });
+    let ticket = loop {
+        tokio::task::yield_now().await;
+        if let Some(Request::Connect { ticket, .. }) = slot.next_request().unwrap() {
+            break ticket;
+        }
+    };
+    slot.connected(ticket, id(0), address(1), address(80));
+    slot.flush().unwrap();
+    (slot, connecting.await.unwrap())
+}
+
+#[test]
+fn a_packet_goes_back_with_the_last_of_its_pieces() {
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let (mut slot, mut stream) = with_stream().await;
+        let is_released = |slot: &mut ClientSlot| {
+            assert!(slot.next_request().unwrap().is_none());
+            slot.next_released().is_some()
+        };
+        for round in 0..3 {
+            let packet = Chain::new(12, 700);
+            let ticket = slot.lend(id(0), &packet).unwrap();
+            assert_eq!(ticket.index(), 0, "the ticket of round {round} is the one before");
+            slot.flush().unwrap();
+            let mut kept = Vec::new();
+            for piece in 0..12 {
+                if piece % 4 == 3 {
+                    let mut buffer = [0xff; 700];
+                    stream.read_exact(&mut buffer).await.unwrap();
+                    assert_eq!(buffer, [piece; 700]);
+                } else {
+                    let chunk = stream.read_chunk().await.unwrap().unwrap();
+                    assert_eq!(*chunk, [piece; 700]);
+                    kept.push(chunk);
+                }
+            }
+            while kept.len() > 1 {
+                kept.swap_remove(round % kept.len());
+                assert!(!is_released(&mut slot));
+            }
+            kept.clear();
+            assert!(is_released(&mut slot) && !is_released(&mut slot));
+        }
+    });
 }

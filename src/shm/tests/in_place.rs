@@ -8,10 +8,10 @@ use std::sync::Weak;
 
 /// A packet in several pieces, each in a buffer of its own.
 #[derive(Debug)]
-struct Chain(Vec<HeapPacket>);
+pub(super) struct Chain(Vec<HeapPacket>);
 
 impl Chain {
-    fn new(pieces: usize, bytes: usize) -> Self {
+    pub(super) fn new(pieces: usize, bytes: usize) -> Self {
         Self((0..pieces).map(|piece| HeapPacket::new(&vec![piece as u8; bytes])).collect())
     }
 }
