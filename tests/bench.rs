@@ -66,6 +66,7 @@ fn what_a_client_writes_is_sent_from_where_it_lies() {
 #[test]
 fn what_a_client_receives_is_read_where_it_arrived() {
     let desk = Desk::new();
+    desk.read_in_place("vhost.toml");
     let mut sink = sink(&desk, &["--client-api"]);
     let report = measure(&desk, "source", "bulk", &[]);
     assert_over_both_links(&report);

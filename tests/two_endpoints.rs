@@ -32,6 +32,8 @@ fn assert_over_both(report: &str, file: &RandomFile) {
 #[test]
 fn two_endpoints_move_files_both_ways_over_both_links() {
     let desk = Desk::new();
+    // The one reads where its bytes arrive, the other copies.
+    desk.read_in_place("virtio-user.toml");
     let root = desk.path("root");
     std::fs::create_dir(&root).unwrap();
     let file = RandomFile::write(&root.join("file"), FILE_BYTES, 1);

@@ -54,7 +54,7 @@
 //! | `engine.transmit_arena_mb` | 64 | memory that one client writes into, 1 to 2048 |
 //! | `engine.receive_arena_mb` | 64 | memory that one client reads from, 1 to 2048 |
 //! | `engine.packet_buffers` | 16384 | buffers of 2 KiB for packets, shared by all ports, 1024 to 4194304 |
-//! | `engine.receive_in_place_buffers` | 4096 | packet buffers in which one client may read received bytes where they arrived, to half of `engine.packet_buffers` (by default to a quarter); what comes beyond is copied, with 0 everything |
+//! | `engine.receive_in_place_buffers` | 0 | packet buffers in which one client may read received bytes where they arrived, to half of `engine.packet_buffers`; what comes beyond is copied, with 0 everything. Pays where a NIC writes to memory and the engine's core is what runs short; behind a driver that copies, a second copy is cheaper than reading in pieces |
 
 mod addresses;
 mod convert;

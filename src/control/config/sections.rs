@@ -180,27 +180,16 @@ pub(super) fn read_mptcp(root: &DeTable<'_>, notes: &Notes, tcp: &Tcp) -> Mptcp 
 }
 
 /// `[engine]`.
-/// What a client may hold if nothing else is said: 8 MiB, or a quarter of all if
-/// that is less. More than a reader that keeps up ever has, and so little that
-/// one that rests leaves three quarters to the others.
-const IN_PLACE_BUFFERS: u64 = 4_096;
-
 pub(super) fn read_engine(root: &DeTable<'_>, notes: &Notes) -> Engine {
     let mut section = Section::of(root, "engine", notes);
-    let packet_buffers = section.integer("packet_buffers", 1_024..=4_194_304, 16_384);
-    let in_place_default = IN_PLACE_BUFFERS.min(packet_buffers / 4);
     let engine = Engine {
         spin: Duration::from_micros(section.integer("spin_us", 0..=10_000_000, 100)),
         max_connections: narrow(section.integer("max_connections", 1..=1_048_576, 4_096)),
         backlog: narrow(section.integer("backlog", 1..=65_536, 256)),
         transmit_arena_mb: narrow(section.integer("transmit_arena_mb", 1..=2_048, 64)),
         receive_arena_mb: narrow(section.integer("receive_arena_mb", 1..=2_048, 64)),
-        packet_buffers: narrow(packet_buffers),
-        receive_in_place_buffers: narrow(section.integer(
-            "receive_in_place_buffers",
-            0..=2_097_152,
-            in_place_default,
-        )),
+        packet_buffers: narrow(section.integer("packet_buffers", 1_024..=4_194_304, 16_384)),
+        receive_in_place_buffers: narrow(section.integer("receive_in_place_buffers", 0..=2_097_152, 0)),
     };
     if engine.backlog > engine.max_connections {
         let message =

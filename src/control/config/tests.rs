@@ -149,7 +149,7 @@ fn every_key_is_read() {
         transmit_arena_mb = 8
         receive_arena_mb = 16
         packet_buffers = 8192
-        receive_in_place_buffers = 0
+        receive_in_place_buffers = 2048
         "#,
     );
     assert_eq!(config.defaults, []);
@@ -168,7 +168,7 @@ fn every_key_is_read() {
     let engine = &config.engine;
     assert_eq!((engine.spin, engine.max_connections, engine.backlog), (Duration::ZERO, 100, 10));
     assert_eq!((engine.transmit_arena_mb, engine.receive_arena_mb, engine.packet_buffers), (8, 16, 8192));
-    assert_eq!((engine.receive_in_place_buffers, config.client_limits().in_place_buffers), (0, 0));
+    assert_eq!((engine.receive_in_place_buffers, config.client_limits().in_place_buffers), (2048, 2048));
     check_converted(&config);
 }
 
@@ -391,18 +391,6 @@ fn settings_that_contradict_each_other() {
 }
 
 #[test]
-fn a_client_gets_a_quarter_of_few_buffers_to_read_in_place() {
-    let in_place = |table: &str| {
-        let config = valid(&format!("{ONE_PORT}[engine]\n{table}\n"));
-        config.client_limits().in_place_buffers
-    };
-    assert_eq!(in_place("packet_buffers = 8_192"), 2_048);
-    assert_eq!(in_place("packet_buffers = 100_000"), 4_096);
-    assert_eq!(in_place("packet_buffers = 8_192\nreceive_in_place_buffers = 4_096"), 4_096);
-    assert_eq!(in_place("receive_in_place_buffers = 0"), 0);
-}
-
-#[test]
 fn an_explanation_tells_what_starts() {
     let port = "gateway = \"10.1.1.1\"\nvlan = 9\nbackup = true\n";
     let explanation = valid(&format!("{ONE_PORT}{port}")).explain();
@@ -413,7 +401,7 @@ fn an_explanation_tells_what_starts() {
         "0.0.0.0/0    left  via 10.1.1.1",
         "vlan 9, backup",
         "16384 packet buffers",
-        "receive_in_place_buffers  4096",
+        "receive_in_place_buffers  0",
         "tcp.rto_min_us",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
