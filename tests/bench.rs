@@ -73,8 +73,8 @@ fn what_a_client_receives_is_read_where_it_arrived() {
     assert!(report["bytes"].as_f64() > Some(1e6), "{report}");
     assert!(sink.terminate(DEADLINE).success(), "{}", sink.errors());
     let (lent, copied) = (sink.counted("PayloadBytesLent"), sink.counted("PayloadBytesCopied"));
-    // Short ends of bursts are copied, and what comes while the client is not awake.
-    assert!(lent > 0, "{lent} lent, {copied} copied");
+    // The wish and the short ends of bursts are copied. A client that is not awake is waited for.
+    assert!(copied < lent / 20, "{lent} lent, {copied} copied");
 }
 
 #[test]

@@ -50,8 +50,8 @@ fn two_endpoints_move_files_both_ways_over_both_links() {
     assert_eq!(digest(&desk.path("got")), file);
     let (lent, copied) = (get.counted("PayloadBytesLent"), get.counted("PayloadBytesCopied"));
     assert!(lent + copied >= FILE_BYTES, "{lent} lent, {copied} copied");
-    // How much depends on how fast the file is written: what is not read in time is copied.
-    assert!(lent > 0, "nothing was read where it arrived: {copied} copied");
+    // However slowly the file is written: the window waits for it, and only short pieces are copied.
+    assert!(copied < FILE_BYTES / 20, "{lent} lent, {copied} copied");
 
     // Another process at the same sockets: the wires come up again.
     let mut put = desk.mpdk("put", "virtio-user.toml");

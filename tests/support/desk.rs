@@ -25,11 +25,14 @@ impl Desk {
         desk
     }
 
-    /// Lets the clients of a configuration read where their bytes arrived.
+    /// Lets the clients of a configuration read where their bytes arrived: all of
+    /// a connection's window fits into what they may hold.
     pub fn read_in_place(&self, config: &str) {
         let path = self.path(config);
         let text = std::fs::read_to_string(&path).unwrap();
-        let allowed = text.replace("[engine]\n", "[engine]\nreceive_in_place_buffers = 4096\n");
+        let window = "[mptcp]\nreceive_buffer_bytes = 4_194_304\n";
+        let allowed =
+            text.replace("[engine]\n", &format!("{window}[engine]\nreceive_in_place_buffers = 4_096\n"));
         assert_ne!(text, allowed, "no table [engine] in {config}");
         std::fs::write(path, allowed).unwrap();
     }
