@@ -103,14 +103,14 @@ fn bytes_are_the_same_however_they_come_and_are_read() {
 #[test]
 fn a_chunk_outlives_its_stream_and_goes_to_another_thread() {
     let report = with_ends(4, async |mut writer, mut reader| {
-        writer.write_all(&[5; 1000]).await.unwrap();
+        writer.write_all(&[5; 1500]).await.unwrap();
         let chunk = reader.read_chunk().await.unwrap().unwrap();
         assert!(chunk.is_in_place());
         drop((writer, reader));
         let read = tokio::task::spawn_blocking(move || chunk.iter().all(|&byte| byte == 5)).await;
         assert!(read.unwrap());
     });
-    assert_eq!((report.lent_bytes, report.open), (1000, 0));
+    assert_eq!((report.lent_bytes, report.open), (1500, 0));
     assert!(!report.still_lent, "the last word of a context gives its chunks back");
 }
 

@@ -92,7 +92,7 @@ fn a_packet_is_named_piece_by_piece() {
 #[test]
 fn what_was_copied_before_comes_before() {
     let (mut slot, mut client) = lending(2, 100);
-    let large = HeapPacket::new(&[7; 1000]);
+    let large = HeapPacket::new(&[7; 1100]);
     slot.copy_in(id(0), &HeapPacket::new(b"first"));
     slot.copy_in(id(1), &HeapPacket::new(b"other"));
     slot.lend(id(0), &large).unwrap();
@@ -105,7 +105,7 @@ fn what_was_copied_before_comes_before() {
         Completion::ReceivedFin { .. } => Some(0),
         ref other => panic!("{other:?}"),
     };
-    assert_eq!(client.completions().iter().filter_map(of_first).collect::<Vec<_>>(), [5, 1000, 4, 0]);
+    assert_eq!(client.completions().iter().filter_map(of_first).collect::<Vec<_>>(), [5, 1100, 4, 0]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_client_holds_no_more_than_its_buffers() {
     assert!(slot.lend(id(0), &Chain::new(6, 700)).is_some());
     assert!(slot.lend(id(1), &Chain::new(5, 700)).is_none());
     assert!(slot.lend(id(1), &Chain::new(4, 700)).is_some());
-    assert!(slot.lend(id(0), &HeapPacket::new(&[0; 700])).is_none());
+    assert!(slot.lend(id(0), &HeapPacket::new(&[0; 1100])).is_none());
     release(&mut client, &[2]);
     assert!(slot.next_request().unwrap().is_none());
     assert!(slot.lend(id(0), &Chain::new(4, 700)).is_none(), "the engine still holds it");
@@ -126,10 +126,10 @@ fn a_client_holds_no_more_than_its_buffers() {
 #[test]
 fn short_packets_and_others_memory_are_copied() {
     let (mut slot, _client) = lending(1, 10);
-    assert!(slot.lend(id(0), &HeapPacket::new(&[0; 40])).is_none());
+    assert!(slot.lend(id(0), &HeapPacket::new(&[0; 1023])).is_none());
     assert!(slot.lend(id(0), &HeapPacket::new(b"")).is_none());
-    assert!(slot.lend(id(0), &Chain::new(3, 40)).is_none());
-    assert!(slot.lend(id(1), &HeapPacket::new(&[0; 700])).is_none(), "no such connection");
+    assert!(slot.lend(id(0), &Chain::new(3, 500)).is_none());
+    assert!(slot.lend(id(1), &HeapPacket::new(&[0; 1100])).is_none(), "no such connection");
     let packet = Chain::new(3, 700);
     let last = packet.0[2].head();
     let starts = packet.0.iter().map(|piece| piece.head().as_ptr() as usize);
@@ -147,7 +147,7 @@ fn short_packets_and_others_memory_are_copied() {
 #[test]
 fn packets_outlive_their_connection() {
     let (mut slot, mut client) = lending(1, 10);
-    let ticket = slot.lend(id(0), &HeapPacket::new(&[1; 900])).unwrap();
+    let ticket = slot.lend(id(0), &HeapPacket::new(&[1; 1100])).unwrap();
     slot.closed(id(0), Reason::NONE);
     slot.flush().unwrap();
     assert_eq!(client.completions().len(), 2);
@@ -175,7 +175,7 @@ fn a_packet_given_back_lets_its_connection_go_on() {
 fn each_lie_about_packets_is_found_out() {
     let lie = |tickets: &[u32]| {
         let (mut slot, mut client) = lending(1, 10);
-        slot.lend(id(0), &HeapPacket::new(&[1; 900])).unwrap();
+        slot.lend(id(0), &HeapPacket::new(&[1; 1100])).unwrap();
         release(&mut client, tickets);
         let violation = slot.next_request().unwrap_err();
         assert!(slot.is_gone());
