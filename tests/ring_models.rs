@@ -5,7 +5,7 @@
 #![cfg(loom)]
 
 use loom::thread;
-use mpdk::ring::{Consumer, Producer, ring};
+use mpdk::ring::{Consumer, Producer, Sleeping, ring};
 
 fn put(producer: &mut Producer<Box<u32>>, value: u32) {
     let mut value = Box::new(value);
@@ -84,5 +84,52 @@ fn the_last_of_the_two_drops_what_is_left() {
         drop(producer);
         reader.join().unwrap();
         assert_eq!(loom::sync::Arc::strong_count(&value), 1);
+    });
+}
+
+/// What a sleeping thread waits on: readable once somebody wrote.
+#[derive(Default)]
+struct Bell(loom::sync::Mutex<bool>, loom::sync::Condvar);
+
+impl Bell {
+    fn ring(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+
+    /// A bell that nobody rings any more is a deadlock, which loom reports.
+    fn wait(&self) {
+        let mut rung = self.0.lock().unwrap();
+        while !std::mem::take(&mut *rung) {
+            rung = self.1.wait(rung).unwrap();
+        }
+    }
+}
+
+#[test]
+fn nobody_sleeps_in_front_of_a_value() {
+    loom::model(|| {
+        let (mut producer, mut consumer) = ring(2);
+        let sleeper = loom::sync::Arc::new((Sleeping::default(), Bell::default()));
+        let waker = loom::sync::Arc::clone(&sleeper);
+        let sender = thread::spawn(move || {
+            put(&mut producer, 1);
+            producer.publish();
+            if waker.0.must_wake() {
+                waker.1.ring();
+            }
+        });
+        let value = loop {
+            if let Some(value) = consumer.pop() {
+                break *value;
+            }
+            sleeper.0.announce();
+            if consumer.is_empty() {
+                sleeper.1.wait();
+            }
+            sleeper.0.cancel();
+        };
+        assert_eq!(value, 1);
+        sender.join().unwrap();
     });
 }

@@ -3,13 +3,13 @@
 #[cfg(loom)]
 pub(super) use loom::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize},
+    atomic::{AtomicBool, AtomicUsize, fence},
 };
 use std::mem::MaybeUninit;
 #[cfg(not(loom))]
 pub(super) use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize},
+    atomic::{AtomicBool, AtomicUsize, fence},
 };
 
 #[cfg(loom)]

@@ -19,10 +19,12 @@
 //! `tests/ring_models.rs` has a loom model of each.
 
 mod cell;
+mod sleeping;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 use cell::{Arc, AtomicBool, AtomicUsize, Slot};
+pub use sleeping::Sleeping;
 use crossbeam::utils::CachePadded;
 use std::fmt;
 use std::sync::atomic::Ordering;
