@@ -7,7 +7,7 @@ mod dpdk_support;
 
 use dpdk_support::{eal, frames::bytes_of};
 use mpdk::base::Packet;
-use mpdk::device::{Alter, ClientMemory as _};
+use mpdk::device::{Alter, ClientMemory as _, HandOver as _};
 use mpdk::dpdk::{Access, ClientMemory, Error, Mbuf, Pool, PoolConfig, PoolKind, ZoneExport};
 use proptest::prelude::*;
 use std::os::fd::AsRawFd;
@@ -158,7 +158,7 @@ fn an_unshared_packet_goes_to_another_thread() {
     sender.send(packet.hand_over().unwrap()).unwrap();
     let thread = std::thread::spawn(move || {
         let _registration = eal().register_thread().unwrap();
-        bytes_of(&receiver.recv().unwrap().take())
+        bytes_of(&Mbuf::take_over(receiver.recv().unwrap()))
     });
     assert_eq!(thread.join().unwrap(), b"onetwo");
     assert_eq!(pool.available(), 64);

@@ -94,6 +94,9 @@ outcomes! {
     TcpTimeWaitReused, "TCPTimeWaitReused", "A SYN took over a connection in TIME_WAIT.";
 
     // Several cores
+    FrameHandedOver, "FrameHandedOver", "A frame was handed to the core that its connection belongs to.";
+    FrameTakenOver, "FrameTakenOver", "A frame was taken over from the core that received it.";
+    FrameNotHandedOver, "FrameNotHandedOver", "A frame for another core was dropped: the ring to that core was full.";
     CoreClaimsFull, "CoreClaimsFull", "A core had no room for another core's claim: its frames are not handed over.";
 
     // MPTCP: names of Linux where Linux has them

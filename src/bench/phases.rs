@@ -45,6 +45,41 @@ pub struct Measured {
     pub counters: Vec<(Outcome, u64)>,
     /// Whether every connection spoke MPTCP.
     pub mptcp: bool,
+    /// What each core gave, if there are several.
+    pub cores: Vec<Self>,
+}
+
+impl Measured {
+    /// What several cores gave in one run, together; `None` of no core.
+    pub fn join(cores: Vec<Self>) -> Option<Self> {
+        let mut parts = cores.iter();
+        let mut whole = parts.next()?.clone();
+        for part in parts {
+            whole.add(part);
+        }
+        // The heap's requests are counted for the whole process.
+        whole.allocations = cores.iter().map(|core| core.allocations).max().unwrap_or(0);
+        if cores.len() > 1 {
+            whole.cores = cores;
+        }
+        Some(whole)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.cpu = self.cpu + other.cpu;
+        self.value.add(&other.value);
+        for (link, other) in self.links.iter_mut().zip(&other.links) {
+            link.add(other);
+        }
+        for &(outcome, count) in &other.counters {
+            match self.counters.iter_mut().find(|(known, _)| *known == outcome) {
+                Some((_, sum)) => *sum += count,
+                None => self.counters.push((outcome, count)),
+            }
+        }
+        self.mptcp &= other.mptcp;
+    }
 }
 
 /// The figure of a run.
@@ -56,6 +91,22 @@ pub enum Value {
     RoundTrips(Box<hdrhistogram::Histogram<u64>>),
     /// Connections opened, used and closed.
     Connections(u64),
+}
+
+impl Value {
+    /// Adds the figure of another core's program, which is the same.
+    fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Bytes(sum), Self::Bytes(bytes)) => *sum += bytes,
+            (Self::Connections(sum), Self::Connections(connections)) => *sum += connections,
+            (Self::RoundTrips(all), Self::RoundTrips(some)) => {
+                // Both have the same range.
+                let added = all.add(&**some);
+                debug_assert!(added.is_ok(), "{added:?}");
+            }
+            (whole, part) => debug_assert!(false, "{part:?} to {whole:?}"),
+        }
+    }
 }
 
 /// What one link carried during a run.
@@ -71,6 +122,15 @@ pub struct LinkBytes {
     pub frames_sent: u64,
     /// As above.
     pub bytes_sent: u64,
+}
+
+impl LinkBytes {
+    fn add(&mut self, other: &Self) {
+        self.frames_received += other.frames_received;
+        self.bytes_received += other.bytes_received;
+        self.frames_sent += other.frames_sent;
+        self.bytes_sent += other.bytes_sent;
+    }
 }
 
 /// Where a program is in its plan.
@@ -195,6 +255,7 @@ impl Phases {
             links: links.collect(),
             counters: counters.collect(),
             mptcp,
+            cores: Vec::new(),
         };
         self.tell(News::Measured(measured));
         self.done += 1;

@@ -2,6 +2,7 @@
 
 mod client;
 mod client_sink;
+mod listen;
 mod options;
 mod report;
 mod start;
@@ -11,11 +12,10 @@ pub(super) use options::Options;
 use super::signals::EndSignals;
 use super::start::tell;
 use super::{EXIT_CONFIGURATION, EXIT_START, Endpoint, start_endpoint};
-use crate::bench::{Measured, News};
 use crate::control::Config;
+use listen::{End, listen};
 use options::Role;
 use std::io::Write;
-use std::sync::mpsc;
 
 /// Runs the program inside an engine until it is done or a signal comes.
 pub(super) fn run(options: &Options) -> u8 {
@@ -42,18 +42,17 @@ pub(super) fn run(options: &Options) -> u8 {
     {
         return runtime.block_on(sink_through_client(&config, sink, signals));
     }
-    let (news, from_engine) = mpsc::channel();
-    let handle = match start::start(&config, &options.role, news) {
-        Ok(handle) => handle,
+    let (handle, from_cores) = match start::start(&config, &options.role) {
+        Ok(started) => started,
         Err(error) => return fail(EXIT_START, &error),
     };
     tracing::info!(config = %config.file.display(), ports = config.ports.len(), "the endpoint runs");
     let stop = handle.stop_handle();
-    let end = runtime.block_on(listen(from_engine, signals));
+    let end = runtime.block_on(listen(from_cores, signals));
     stop.stop();
     let stopped = handle.wait();
     match stopped {
-        Ok(report) => tell(&report),
+        Ok(reports) => tell(&reports),
         Err(died) => return fail(1, &died),
     }
     match end {
@@ -125,38 +124,6 @@ async fn sink_through_client(config: &Config, sink: &options::SinkOptions, mut s
     };
     endpoint.stop_and_report().await;
     code
-}
-
-/// How it ended.
-enum End {
-    Done(Vec<Measured>),
-    Signal(i32),
-    Failed(String),
-}
-
-/// Collects what the engine tells.
-async fn listen(from_engine: mpsc::Receiver<News>, mut signals: EndSignals) -> End {
-    let (sender, mut news) = tokio::sync::mpsc::unbounded_channel();
-    // Engine threads know nothing of tokio: this one waits for them.
-    let forward = move || {
-        while let Ok(item) = from_engine.recv()
-            && sender.send(item).is_ok()
-        {}
-    };
-    drop(std::thread::Builder::new().name("mpdk-bench".into()).spawn(forward));
-    let mut runs = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            signal = signals.next() => return End::Signal(signal),
-            item = news.recv() => match item {
-                Some(News::Measured(measured)) => runs.push(measured),
-                Some(News::Done) => return End::Done(runs),
-                Some(News::Failed(reason)) => return End::Failed(reason),
-                None => return End::Failed("the engine has ended".into()),
-            },
-        }
-    }
 }
 
 fn fail(code: u8, error: &dyn std::fmt::Display) -> u8 {

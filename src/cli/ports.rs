@@ -11,14 +11,14 @@ use crate::dpdk::{
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) eal: Eal,
-    /// In the order of the configuration.
-    pub(super) devices: Vec<DpdkDevice>,
+    /// For each core its queues, in the order of the configured ports.
+    pub(super) cores: Vec<Vec<DpdkDevice>>,
     /// What the ports receive into.
     pub(super) receive: Pool,
 }
 
-/// Starts DPDK and opens the configured ports, in their order. For the thread
-/// that will use them.
+/// Starts DPDK and opens the configured ports, with a pair of queues for each
+/// core.
 ///
 /// # Errors
 /// What DPDK says, with the port's name.
@@ -27,12 +27,15 @@ pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
     let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
     let (receive, transmit) = pools(&eal, config, &addresses)?;
-    let mut devices = Vec::new();
+    let mut cores: Vec<Vec<DpdkDevice>> = config.eal.cores.iter().map(|_| Vec::new()).collect();
     for (port, address) in config.ports.iter().zip(&addresses) {
-        let (_, queues) = crate::dpdk::Port::open(&eal, address, &port_config(port), &receive, &transmit)?;
-        devices.extend(queues);
+        let port = port_config(port, config.eal.cores.len());
+        let (_, queues) = crate::dpdk::Port::open(&eal, address, &port, &receive, &transmit)?;
+        for (core, queue) in cores.iter_mut().zip(queues) {
+            core.push(queue);
+        }
     }
-    Ok(Opened { eal, devices, receive })
+    Ok(Opened { eal, cores, receive })
 }
 
 /// How DPDK is started on these cores.
@@ -66,8 +69,9 @@ fn pools(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<(Pool,
     Ok((Pool::new(eal, &receive)?, Pool::new(eal, &transmit)?))
 }
 
-fn port_config(port: &Port) -> PortConfig {
+fn port_config(port: &Port, cores: usize) -> PortConfig {
     PortConfig {
+        queues: cores as u16,
         mtu: port.mtu,
         receive_descriptors: port.rx_descriptors,
         transmit_descriptors: port.tx_descriptors,

@@ -3,8 +3,10 @@
 use super::{Endpoint, StartError, ports};
 use crate::control::Config;
 use crate::device::DeviceStatistics;
-use crate::dpdk::ClientMemory;
-use crate::engine::{EndpointHandle, EngineDied, Load, Opened, Report, StopHandle};
+use crate::dpdk::{ClientMemory, DpdkDevice, Eal, Mbuf};
+use crate::engine::{
+    EndpointHandle, EngineDied, HandOvers, Load, MakePart, Opened, Part, Report, Resident, StopHandle,
+};
 use mpdk_client::{Context, Listener};
 use std::error::Error;
 use std::io;
@@ -21,7 +23,7 @@ pub struct RunningEndpoint {
     context: Context,
     stop: StopHandle,
     /// What the engine leaves behind.
-    end: oneshot::Receiver<Result<Report, EngineDied>>,
+    end: oneshot::Receiver<Result<Vec<Report>, EngineDied>>,
 }
 
 /// Starts the ports and the packet loop of a configuration. Inside a tokio
@@ -32,19 +34,41 @@ pub struct RunningEndpoint {
 pub fn start_endpoint(config: &Config) -> Result<RunningEndpoint, StartError> {
     let for_thread = config.clone();
     let open = move || {
-        let ports::Opened { eal, devices, receive } = ports::open(&for_thread)?;
-        let memory = Some(Arc::new(ClientMemory::new(&eal, &receive)) as _);
-        Ok(Opened { endpoint: for_thread.endpoint(&devices), ports: devices, resident: None, memory })
+        let opened = ports::open(&for_thread)?;
+        let memory = Some(Arc::new(ClientMemory::new(&opened.eal, &opened.receive)) as _);
+        Ok(Opened { cores: parts(for_thread, opened, |_, _| Ok(None)), memory })
     };
     let handle = crate::engine::start(config.engine(), open).map_err(StartError::new)?;
-    let attachment = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;
-    let context = Context::spawn(attachment).map_err(StartError::new)?;
+    let attachments = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;
+    let context = Context::spawn(attachments).map_err(StartError::new)?;
     let stop = handle.stop_handle();
     Ok(RunningEndpoint { context, stop, end: watch(handle).map_err(StartError::new)? })
 }
 
+/// For each core what makes its part of the endpoint, on the core's thread, with
+/// the program that `resident` makes for it.
+pub(super) fn parts(
+    config: Config,
+    opened: ports::Opened,
+    resident: impl Fn(&Eal, usize) -> Result<Option<Box<dyn Resident<Mbuf>>>, Failure> + Send + Sync + 'static,
+) -> Vec<MakePart<DpdkDevice>> {
+    let ports::Opened { eal, cores, .. } = opened;
+    let shared = Arc::new((config, eal, resident));
+    let part = |(core, ports): (usize, Vec<DpdkDevice>)| -> MakePart<DpdkDevice> {
+        let shared = Arc::clone(&shared);
+        Box::new(move || {
+            let (config, eal, resident) = &*shared;
+            let registered = eal.register_thread()?;
+            let endpoint = config.endpoint(&ports, core);
+            let resident = resident(eal, core)?;
+            Ok(Part { endpoint, ports, resident, keep: Some(Box::new(registered)) })
+        })
+    };
+    cores.into_iter().enumerate().map(part).collect()
+}
+
 /// Waits for the engine's end, on a thread of its own.
-fn watch(handle: EndpointHandle) -> io::Result<oneshot::Receiver<Result<Report, EngineDied>>> {
+fn watch(handle: EndpointHandle) -> io::Result<oneshot::Receiver<Result<Vec<Report>, EngineDied>>> {
     let (ended, end) = oneshot::channel();
     // Nobody waits any more if the process is about to end.
     let wait = move || drop(ended.send(handle.wait()));
@@ -82,9 +106,9 @@ impl RunningEndpoint {
     pub(super) async fn stop_and_report(self) -> Option<Report> {
         self.stop.stop();
         match self.end.await {
-            Ok(Ok(report)) => {
-                tell(&report);
-                Some(report)
+            Ok(Ok(reports)) => {
+                tell(&reports);
+                Some(Report::sum(&reports))
             }
             Ok(Err(died)) => {
                 tracing::error!(%died, "the engine did not end in order");
@@ -96,18 +120,24 @@ impl RunningEndpoint {
 }
 
 /// What was counted, for those who look for a reason.
-pub(super) fn tell(report: &Report) {
-    for (outcome, count) in report.counters.non_zero() {
+pub(super) fn tell(reports: &[Report]) {
+    for (outcome, count) in Report::sum(reports).counters.non_zero() {
         tracing::debug!(count, "{}", outcome.name());
     }
-    let Load { turns, busy_turns, busy } = report.load;
-    let frames = |count: fn(&DeviceStatistics) -> u64| report.ports.iter().map(count).sum::<u64>();
-    tracing::debug!(
-        turns,
-        busy_turns,
-        busy_ms = busy.as_nanos() / 1_000_000,
-        received_frames = frames(|port| port.received_frames),
-        transmitted_frames = frames(|port| port.transmitted_frames),
-        "the loop's time"
-    );
+    for (core, report) in reports.iter().enumerate() {
+        let Load { turns, busy_turns, busy } = report.load;
+        let frames = |count: fn(&DeviceStatistics) -> u64| report.ports.iter().map(count).sum::<u64>();
+        tracing::debug!(
+            core,
+            turns,
+            busy_turns,
+            busy_ms = busy.as_nanos() / 1_000_000,
+            received_frames = frames(|port| port.received_frames),
+            transmitted_frames = frames(|port| port.transmitted_frames),
+            "the loop's time"
+        );
+        for (port, HandOvers { given, taken, dropped }) in report.hand_overs.iter().enumerate() {
+            tracing::debug!(core, port, given, taken, dropped, "frames that went from core to core");
+        }
+    }
 }

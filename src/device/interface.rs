@@ -1,7 +1,7 @@
 //! The trait every device implements.
 
 use crate::base::{HeapPacket, Outcome, Packet, ReceiveMeta, TransmitFrame};
-use crate::device::{Capabilities, DeviceStatistics};
+use crate::device::{Capabilities, DeviceStatistics, HandOver};
 use std::os::fd::RawFd;
 
 /// Packets that may lie where a device of packets `D` can read them: then it
@@ -23,7 +23,7 @@ impl<D> InDevice<D> for HeapPacket {
 /// what there is `room` for, `flush` once.
 pub trait Device {
     /// What a received frame is held by.
-    type Packet: Packet + 'static;
+    type Packet: HandOver + 'static;
 
     /// The name a person knows the port by.
     fn name(&self) -> &str;

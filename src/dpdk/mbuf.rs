@@ -2,7 +2,7 @@
 
 use super::ffi;
 use crate::base::Packet;
-use crate::device::{Alter, InDevice};
+use crate::device::{Alter, HandOver, InDevice};
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -40,10 +40,15 @@ pub struct HandedOver(Mbuf);
 // thread.
 unsafe impl Send for HandedOver {}
 
-impl HandedOver {
-    /// The packet, in the thread it was handed to.
-    pub fn take(self) -> Mbuf {
-        self.0
+impl HandOver for Mbuf {
+    type Parcel = HandedOver;
+
+    fn hand_over(self) -> Result<HandedOver, Self> {
+        if self.is_exclusive() { Ok(HandedOver(self)) } else { Err(self) }
+    }
+
+    fn take_over(parcel: HandedOver) -> Self {
+        parcel.0
     }
 }
 
@@ -86,15 +91,6 @@ impl Mbuf {
         let chain = self.chain;
         std::mem::forget(self);
         chain
-    }
-
-    /// For another thread, if nobody else holds any of its buffers; otherwise
-    /// the packet comes back.
-    ///
-    /// # Errors
-    /// The packet itself, because it is shared.
-    pub fn hand_over(self) -> Result<HandedOver, Self> {
-        if self.is_exclusive() { Ok(HandedOver(self)) } else { Err(self) }
     }
 
     pub(super) fn is_exclusive(&self) -> bool {

@@ -1,6 +1,7 @@
 //! One core's engine and a turn of its loop.
 
 use super::clock;
+use super::exchange::{self, Exchange};
 use super::host::Host;
 use super::load::Load;
 use super::loans::Loans;
@@ -11,7 +12,7 @@ use super::start::Arrival;
 use super::world::World;
 use super::{Report, Resident, Settings, StartError};
 use crate::base::{Counters, Instant, Random};
-use crate::device::{ClientMemory, Device};
+use crate::device::{ClientMemory, Device, HandOver};
 use crate::endpoint::EndpointConfig;
 use crate::shm::{ClientSlot, Server};
 use std::sync::Arc;
@@ -29,7 +30,40 @@ pub struct Engine<D: Device> {
     pub(super) load: Load,
     pub(super) settings: Settings,
     pub(super) signal: Arc<Signal<Arrival>>,
+    /// The way to the endpoint's other cores, if it has any.
+    pub(super) exchange: Option<Exchange<D::Packet>>,
     pub(super) poll_set: PollSet,
+}
+
+/// What an engine is given by those beside it.
+#[derive(Debug)]
+pub(super) struct Seat<P: HandOver> {
+    pub(super) signal: Arc<Signal<Arrival>>,
+    pub(super) exchange: Option<Exchange<P>>,
+}
+
+impl<P: HandOver> Seat<P> {
+    /// For an engine that is alone.
+    ///
+    /// # Errors
+    /// If the system gives no descriptor.
+    pub(super) fn alone() -> Result<Self, StartError> {
+        Ok(Self { signal: Signal::new().map_err(StartError::System)?, exchange: None })
+    }
+
+    /// For so many engines that share ports and addresses.
+    ///
+    /// # Errors
+    /// If the system gives no descriptors.
+    pub(super) fn several(count: usize) -> Result<Vec<Self>, StartError> {
+        if count == 1 {
+            return Ok(vec![Self::alone()?]);
+        }
+        let signals: Result<Vec<_>, _> = (0..count).map(|_| Signal::new()).collect();
+        let signals = signals.map_err(StartError::System)?;
+        let exchanges = exchange::mesh(&signals).into_iter().map(Some);
+        Ok(signals.into_iter().zip(exchanges).map(|(signal, exchange)| Self { signal, exchange }).collect())
+    }
 }
 
 impl<D: Device> Engine<D> {
@@ -39,8 +73,18 @@ impl<D: Device> Engine<D> {
     /// If the two do not agree, the configuration contradicts itself, or the
     /// system gives neither randomness nor descriptors.
     pub fn new(settings: Settings, endpoint: EndpointConfig, ports: Vec<D>) -> Result<Self, StartError> {
+        Self::seated(settings, endpoint, ports, Seat::alone()?)
+    }
+
+    /// As [`new`](Self::new), with others beside it.
+    pub(super) fn seated(
+        settings: Settings,
+        endpoint: EndpointConfig,
+        ports: Vec<D>,
+        seat: Seat<D::Packet>,
+    ) -> Result<Self, StartError> {
         let random = clock::random().map_err(StartError::System)?;
-        Self::with_world(settings, endpoint, ports, World::new(clock::now(), random))
+        Self::with_world(settings, endpoint, ports, World::new(clock::now(), random), seat)
     }
 
     /// An engine whose time begins at `now` and whose chance is `random`: the
@@ -55,14 +99,15 @@ impl<D: Device> Engine<D> {
         now: Instant,
         random: Random,
     ) -> Result<Self, StartError> {
-        Self::with_world(settings, endpoint, ports, World::new(now, random))
+        Self::with_world(settings, endpoint, ports, World::new(now, random), Seat::alone()?)
     }
 
-    fn with_world(
+    pub(super) fn with_world(
         settings: Settings,
         endpoint: EndpointConfig,
         ports: Vec<D>,
         world: World,
+        seat: Seat<D::Packet>,
     ) -> Result<Self, StartError> {
         if endpoint.ports.len() != ports.len() {
             return Err(StartError::Ports { configured: endpoint.ports.len(), opened: ports.len() });
@@ -73,7 +118,8 @@ impl<D: Device> Engine<D> {
             ports: Ports::new(ports, &settings),
             loans: Loans::new(None),
             load: Load::default(),
-            signal: Signal::new().map_err(StartError::System)?,
+            signal: seat.signal,
+            exchange: seat.exchange,
             poll_set: PollSet::default(),
             settings,
         })
@@ -107,21 +153,24 @@ impl<D: Device> Engine<D> {
     /// One turn of the loop: everything that is there to do at `now`, in
     /// bounded portions. Returns whether there was anything.
     pub fn turn(&mut self, now: Instant) -> bool {
-        let Self { server, host, ports, loans, settings, .. } = self;
+        let Self { server, host, ports, loans, settings, exchange, .. } = self;
         host.world.now = now;
         if ports.check_links(&mut host.endpoint, &mut host.world.cx(), settings.link_interval) {
             // While the loop never sleeps, dead clients are noticed here.
             server.cancel_sleep();
         }
-        let mut work = ports.receive(&mut host.endpoint, &mut host.world.cx());
+        let mut work = 0;
+        if let Some(exchange) = exchange {
+            work += ports.take_over(&mut host.endpoint, &mut host.world.cx(), exchange);
+        }
+        work += ports.receive(&mut host.endpoint, &mut host.world.cx(), exchange.as_mut());
         work += host.take_requests(server, loans);
         host.remove_gone(server, loans);
         host.endpoint.handle_timeouts(&mut host.world.cx());
         work += host.take_events(server);
         work += usize::from(host.turn_resident());
         work += host.deliver(server, ports.buffers_run_low());
-        host.endpoint.poll_transmit(&mut host.world.cx(), ports);
-        work += ports.flush(&mut host.world.counters);
+        work += host.poll_transmit(ports, exchange.as_mut());
         let blocks_wait = server
             .flush(|client, violation| tracing::warn!(client = client.0, %violation, "a client is detached"));
         if blocks_wait {
@@ -138,7 +187,13 @@ impl<D: Device> Engine<D> {
         for (outcome, count) in self.ports.refused().non_zero() {
             counters.add(outcome, count);
         }
-        Report { counters, ports: self.ports.statistics(), load: self.load }
+        let hand_overs = self.exchange.as_ref().map_or(&[][..], Exchange::counts);
+        Report {
+            counters,
+            ports: self.ports.statistics(),
+            hand_overs: hand_overs.to_vec(),
+            load: self.load,
+        }
     }
 
     /// Packets that clients read in place, or that those which are gone may read.

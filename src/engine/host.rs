@@ -1,12 +1,15 @@
 //! One core's endpoint and what its clients have of it.
 
 use super::connections::{Connections, Stage};
+use super::exchange::Exchange;
 use super::lent_packets::LentPackets;
 use super::loans::Loans;
+use super::ports::Ports;
 use super::waiting::Listeners;
 use super::world::World;
 use super::{Bytes, Resident};
 use crate::base::{ConnectionId, Context, ListenerId, Outcome, Packet};
+use crate::device::{Device, HandOver};
 use crate::endpoint::{CloseReason, ConfigError, Endpoint, EndpointConfig};
 use crate::shm::{ClientId, Reason, Server};
 
@@ -34,6 +37,28 @@ impl<D: Packet + 'static> Host<D> {
         let (connections, listeners) = (Connections::new(), Listeners::new());
         let lent = LentPackets::new();
         Ok(Self { world, connections, listeners, endpoint, lent, mptcp_enabled, resident: None })
+    }
+
+    /// Sends what there is to send. Returns how much there was.
+    pub(super) fn poll_transmit<E>(&mut self, ports: &mut Ports<E>, exchange: Option<&mut Exchange<D>>) -> usize
+    where
+        D: HandOver,
+        E: Device<Packet = D>,
+    {
+        let Self { endpoint, world, .. } = self;
+        let Some(exchange) = exchange else {
+            endpoint.poll_transmit(&mut world.cx(), ports);
+            return ports.flush(&mut world.counters);
+        };
+        // What the other cores have to know before what is sent now is answered:
+        // whose the answers are.
+        let mut is_told = exchange.tell(|| endpoint.poll_core_message());
+        if is_told {
+            endpoint.poll_transmit(&mut world.cx(), ports);
+            is_told = exchange.tell(|| endpoint.poll_core_message());
+        }
+        exchange.publish();
+        if is_told { ports.flush(&mut world.counters) } else { 1 }
     }
 
     /// Gives the program inside the engine its turn. Returns whether it did

@@ -35,6 +35,7 @@ mod core;
 mod delivery;
 mod describe;
 mod events;
+mod exchange;
 mod gauge;
 mod host;
 mod intake;
@@ -47,11 +48,13 @@ mod ports;
 mod reclaim;
 #[allow(unsafe_code)]
 mod regions;
+mod report;
 mod requests;
 mod resident;
 mod run;
 mod settings;
 mod signal;
+mod sorting;
 mod start;
 mod waiting;
 mod world;
@@ -63,11 +66,14 @@ pub use self::core::Engine;
 pub use crate::shm::{Attachment, Limits, RegionConfig, RegionError};
 pub use allocations::{CountingAllocator, allocations};
 pub use bytes::Bytes;
+pub use exchange::HandOvers;
 pub use gauge::Share;
 pub use load::Load;
 use reclaim::Reclaim;
 pub use resident::Resident;
 pub use settings::Settings;
+pub use report::Report;
 pub use start::{
-    AttachError, EndpointHandle, EngineConfig, EngineDied, Opened, Report, StartError, StopHandle, start,
+    AttachError, EndpointHandle, EngineConfig, EngineDied, MakePart, OpenError, Opened, Part, StartError,
+    StopHandle, start,
 };

@@ -1,6 +1,8 @@
 //! The ports of one core: bursts in, frames out, links that come and go.
 
+use super::exchange::Exchange;
 use super::intake::Intake;
+use super::sorting::Later;
 use super::{Bytes, Settings};
 use crate::base::{
     Context, Counters, Duration, FrameSink, Instant, Outcome, Packet, PortIndex, ReceiveMeta, TransmitFrame,
@@ -20,7 +22,9 @@ pub(super) struct Ports<D: Device> {
     /// The port that is asked first at the next turn.
     next: usize,
     /// Filled anew with each burst.
-    burst: Vec<(D::Packet, ReceiveMeta)>,
+    pub(super) burst: Vec<(D::Packet, ReceiveMeta)>,
+    /// Frames of which nobody knows yet whose they are.
+    pub(super) later: Vec<Later<D::Packet>>,
     intake: Intake,
     /// Each port's room when nothing is queued.
     free_room: Vec<usize>,
@@ -38,6 +42,7 @@ impl<D: Device> Ports<D> {
             devices,
             next: 0,
             burst: Vec::new(),
+            later: Vec::new(),
             intake: Intake::new(settings),
             refused: Counters::new(),
             links_due: Instant::ZERO,
@@ -45,12 +50,14 @@ impl<D: Device> Ports<D> {
         }
     }
 
-    /// A burst of each port in turn, into the endpoint, until there is enough for
-    /// the rest of the engine's turn. Returns how many frames came.
+    /// A burst of each port in turn, into the endpoint or to the cores that the
+    /// frames belong to, until there is enough for the rest of the engine's turn.
+    /// Returns how many frames came.
     pub(super) fn receive(
         &mut self,
         endpoint: &mut Endpoint<Bytes<D::Packet>>,
         cx: &mut Context<'_>,
+        mut exchange: Option<&mut Exchange<D::Packet>>,
     ) -> usize {
         let (mut frames, mut bytes) = (0, 0);
         for _ in 0..self.devices.len() {
@@ -60,19 +67,35 @@ impl<D: Device> Ports<D> {
             let index = self.next;
             self.next = if index + 1 < self.devices.len() { index + 1 } else { 0 };
             frames += self.devices[index].receive(&mut self.burst);
-            if self.burst.is_empty() {
-                continue;
+            let port = PortIndex(index as u8);
+            if let Some(exchange) = &mut exchange {
+                self.sort(endpoint, cx, port, exchange);
             }
-            let intake = &mut self.intake;
-            let taken = self.burst.drain(..).filter_map(|(frame, meta)| {
-                bytes += frame.len();
-                Some((intake.take(frame)?, meta))
-            });
-            endpoint.handle_burst(cx, PortIndex(index as u8), taken);
-            cx.counters.add(Outcome::PacketPoolEmpty, self.intake.take_refused());
-            cx.counters.add(Outcome::PayloadBytesCopied, self.intake.take_copied_bytes());
+            bytes += self.take_in(endpoint, cx, port);
         }
         frames
+    }
+
+    /// The burst at hand goes into the endpoint. Returns how many bytes it had.
+    pub(super) fn take_in(
+        &mut self,
+        endpoint: &mut Endpoint<Bytes<D::Packet>>,
+        cx: &mut Context<'_>,
+        port: PortIndex,
+    ) -> usize {
+        if self.burst.is_empty() {
+            return 0;
+        }
+        let mut bytes = 0;
+        let intake = &mut self.intake;
+        let taken = self.burst.drain(..).filter_map(|(frame, meta)| {
+            bytes += frame.len();
+            Some((intake.take(frame)?, meta))
+        });
+        endpoint.handle_burst(cx, port, taken);
+        cx.counters.add(Outcome::PacketPoolEmpty, self.intake.take_refused());
+        cx.counters.add(Outcome::PayloadBytesCopied, self.intake.take_copied_bytes());
+        bytes
     }
 
     /// Whether so many buffers are held that no client should get another: what

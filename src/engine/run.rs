@@ -4,10 +4,12 @@ use super::Report;
 use super::clock;
 use super::connections::Stage;
 use super::core::Engine;
+use super::exchange::Exchange;
 use crate::base::{Duration, Instant};
 use crate::device::Device;
 use crate::shm::Reason;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 /// How long the last frames may take to leave.
 const LAST_FRAMES: Duration = Duration::from_millis(20);
@@ -23,10 +25,10 @@ impl<D: Device> Engine<D> {
             self.take_arrivals();
             let was_busy = self.turn(now);
             let began = std::mem::replace(&mut now, clock::now());
-            self.load.add(began, now, was_busy);
+            self.load.note(began, now, was_busy);
             if was_busy {
                 idle_since = now;
-            } else if now.since(idle_since) < self.settings.spin {
+            } else if self.settings.never_sleep || now.since(idle_since) < self.settings.spin {
                 std::hint::spin_loop();
             } else {
                 self.sleep(now);
@@ -56,13 +58,17 @@ impl<D: Device> Engine<D> {
         // ends it for both.
         let frames_wait = self.ports.arm();
         let clients_quiet = self.server.prepare_sleep();
-        if !frames_wait && clients_quiet {
+        let cores_quiet = self.exchange.as_mut().is_none_or(Exchange::prepare_sleep);
+        if !frames_wait && clients_quiet && cores_quiet && !self.ports.must_look_again() {
             self.collect_fds();
             self.poll_set.wait(Some(timeout));
         }
         self.signal.hear();
         self.ports.disarm();
         self.server.cancel_sleep();
+        if let Some(exchange) = &self.exchange {
+            exchange.cancel_sleep();
+        }
     }
 
     /// Until the next deadline; `None` if that has passed.
@@ -101,6 +107,12 @@ impl<D: Device> Engine<D> {
         self.close_connections();
         let deadline = clock::now() + self.settings.stop_grace;
         self.turn_until(deadline, |engine| engine.host.endpoint.is_idle());
+        if let Some(exchange) = &self.exchange {
+            // What the others wait for may come to our queues.
+            let crew = Arc::clone(&exchange.crew);
+            crew.finish();
+            self.turn_until(deadline, |_| crew.is_finished());
+        }
         self.host.world.now = clock::now();
         self.host.endpoint.abort_all(&mut self.host.world.cx());
         let deadline = clock::now() + LAST_FRAMES;

@@ -8,6 +8,8 @@ pub struct Settings {
     /// How long the loop polls without finding work before it sleeps; zero
     /// sleeps at once.
     pub spin: Duration,
+    /// Poll for ever: no wake-up takes time, and the core is never free.
+    pub never_sleep: bool,
     /// How long it sleeps at most while a port cannot wake it.
     pub poll_interval: Duration,
     /// How often each port is asked for its link.
@@ -31,6 +33,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             spin: Duration::from_micros(50),
+            never_sleep: false,
             poll_interval: Duration::from_millis(1),
             link_interval: Duration::from_millis(100),
             stop_grace: Duration::from_secs(2),

@@ -1,6 +1,7 @@
 //! What other threads tell a running engine: that something arrived for it, or
 //! that it shall stop.
 
+use crate::ring::Sleeping;
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -17,6 +18,8 @@ pub(super) struct Signal<T> {
     arrivals: Mutex<Option<Vec<T>>>,
     /// Readable while something was said that the engine has not heard.
     wake: OwnedFd,
+    /// For the other cores, which say nothing to an engine that is awake.
+    pub(super) sleeping: Sleeping,
 }
 
 impl<T> Signal<T> {
@@ -28,6 +31,7 @@ impl<T> Signal<T> {
             arrived: AtomicBool::new(false),
             arrivals: Mutex::new(Some(Vec::new())),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            sleeping: Sleeping::default(),
         }))
     }
 
@@ -90,6 +94,20 @@ impl<T> Signal<T> {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
     }
 
+    /// Wakes the engine if it sleeps: it finds in its rings what was put there.
+    pub(super) fn wake_if_asleep(&self) {
+        if self.sleeping.must_wake() {
+            self.wake();
+        }
+    }
+
+    /// Whether something was said that the engine has not heard.
+    #[cfg(test)]
+    pub(super) fn is_rung(&self) -> bool {
+        let mut fds = [rustix::event::PollFd::new(&self.wake, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&rustix::time::Timespec::default())).unwrap() == 1
+    }
+
     fn wake(&self) {
         // A counter at its limit is readable all the same.
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
@@ -128,10 +146,7 @@ mod tests {
     #[test]
     fn the_descriptor_is_readable_until_it_was_heard() {
         let signal = Signal::<()>::new().unwrap();
-        let readable = || {
-            let mut fds = [rustix::event::PollFd::new(&signal.wake, rustix::event::PollFlags::IN)];
-            rustix::event::poll(&mut fds, Some(&rustix::time::Timespec::default())).unwrap() == 1
-        };
+        let readable = || signal.is_rung();
         assert!(!readable());
         signal.stop();
         assert_eq!(signal.send(()), Ok(()));

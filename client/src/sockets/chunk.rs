@@ -1,6 +1,6 @@
 //! Received bytes without a copy.
 
-use crate::sockets::context::Context;
+use crate::sockets::core::CoreContext;
 use crate::sockets::pieces::Piece;
 use std::fmt;
 use std::ops::Deref;
@@ -23,7 +23,7 @@ pub struct Chunk {
 /// most do not need the context's lock then.
 #[derive(Debug)]
 struct Lender {
-    context: Context,
+    context: CoreContext,
     /// One of the pieces.
     piece: Piece,
     /// How many chunks there were. Only the stream changes it, and the count of
@@ -47,7 +47,7 @@ pub(crate) struct Chunks {
 impl Chunks {
     /// A chunk of a piece that the engine has lent and that nobody else gives
     /// back; `next` comes behind it.
-    pub(crate) fn chunk(&mut self, context: &Context, piece: Piece, next: Option<Piece>) -> Chunk {
+    pub(crate) fn chunk(&mut self, context: &CoreContext, piece: Piece, next: Option<Piece>) -> Chunk {
         let open = self.open.take().filter(|open| open.piece.shares_packet(piece));
         let lender = open.unwrap_or_else(|| {
             Arc::new(Lender { context: context.clone(), piece, count: AtomicU32::new(0) })

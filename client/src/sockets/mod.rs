@@ -2,6 +2,7 @@
 
 mod chunk;
 mod context;
+mod core;
 mod listener;
 mod observer;
 mod pieces;

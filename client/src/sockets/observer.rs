@@ -2,7 +2,7 @@
 
 use crate::layout::ConnectionInfo;
 use crate::message::{ConnectionHandle, Submission};
-use crate::sockets::context::Context;
+use crate::sockets::core::CoreContext;
 use crate::sockets::questions::Answer;
 use std::io;
 
@@ -10,12 +10,12 @@ use std::io;
 /// outlives the stream, and then has nothing to tell.
 #[derive(Clone, Debug)]
 pub struct Observer {
-    context: Context,
+    context: CoreContext,
     handle: ConnectionHandle,
 }
 
 impl Observer {
-    pub(crate) fn new(context: Context, handle: ConnectionHandle) -> Self {
+    pub(crate) fn new(context: CoreContext, handle: ConnectionHandle) -> Self {
         Self { context, handle }
     }
 

@@ -5,6 +5,7 @@ use crate::message::{ConnectionHandle, Submission};
 use crate::region::Arena;
 use crate::sockets::chunk::{Chunk, Chunks};
 use crate::sockets::context::Context;
+use crate::sockets::core::CoreContext;
 use crate::sockets::observer::Observer;
 use crate::sockets::questions::Answer;
 use crate::sockets::reading::Reading;
@@ -34,7 +35,7 @@ pub struct ConnectOptions {
 /// Dropped, it is closed: what was written is still delivered, by the engine.
 #[derive(Debug)]
 pub struct Stream {
-    context: Context,
+    context: CoreContext,
     handle: ConnectionHandle,
     local: SocketAddr,
     remote: SocketAddr,
@@ -44,7 +45,7 @@ pub struct Stream {
 
 impl Stream {
     pub(crate) fn new(
-        context: Context,
+        context: CoreContext,
         handle: ConnectionHandle,
         local: SocketAddr,
         remote: SocketAddr,
@@ -71,6 +72,7 @@ impl Stream {
         options: ConnectOptions,
     ) -> io::Result<Self> {
         let flags = if options.plain_tcp { open_flags::PLAIN_TCP } else { 0 };
+        let context = context.core_for(options.local, remote);
         let (remote, local) = (Address::from(remote), Address::from(options.local));
         let answer = context.ask(|user_data| Submission::Connect { user_data, remote, local, flags }).await?;
         let Answer::Connected(handle) = answer else { return Err(io::ErrorKind::InvalidData.into()) };

@@ -99,6 +99,7 @@ fn between(before: &Reading, now: &Reading) -> Measured {
         }
     };
     Measured {
+        cores: Vec::new(),
         elapsed: Duration::from_nanos(now.at.duration_since(before.at).as_nanos() as u64),
         cpu: Duration::from_nanos(now.cpu.as_nanos() - before.cpu.as_nanos()),
         value: Value::Bytes(now.acknowledged() - before.acknowledged()),

@@ -75,6 +75,10 @@ fn table(runs: &[Measured]) -> String {
             link.name, link.bytes_sent, link.bytes_received
         ));
     }
+    for (core, run) in runs.last().map_or(&[][..], |run| &run.cores).iter().enumerate() {
+        let (name, value) = figures(run)[0];
+        lines.push(format!("core {core:<21}{value:>18.3} {name}"));
+    }
     if let Some(run) = runs.last() {
         lines.push(format!("mptcp {}", if run.mptcp { "yes" } else { "no" }));
     }
@@ -92,20 +96,18 @@ fn json(config: &Config, options: &Options, runs: &[Measured]) -> Json {
         let copied = run.counters.iter().find(|(outcome, _)| *outcome == Outcome::PayloadBytesCopied);
         object.insert("copied_bytes".into(), json!(copied.map_or(0, |(_, bytes)| *bytes)));
         object.insert("allocations".into(), json!(run.allocations));
+        object.insert("cores".into(), run.cores.iter().map(run_json).collect());
         object.insert("links".into(), run.links.iter().map(link_json).collect());
         let counters = run.counters.iter().map(|(outcome, count)| (outcome.name().to_string(), json!(count)));
         object.insert("counters".into(), Json::Object(counters.collect()));
     }
-    let run_json = |run: &Measured| -> Json {
-        figures(run)
-            .into_iter()
-            .map(|(name, value)| (name.to_string(), json!(value)))
-            .collect::<Map<_, _>>()
-            .into()
-    };
     object.insert("runs".into(), runs.iter().map(run_json).collect());
     object.insert("setup".into(), setup(config));
     Json::Object(object)
+}
+
+fn run_json(run: &Measured) -> Json {
+    figures(run).into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect::<Map<_, _>>().into()
 }
 
 fn link_json(link: &LinkBytes) -> Json {

@@ -4,12 +4,12 @@ use super::options::Role;
 use crate::bench::{Connects, Exchange, Idlers, News, Pattern, RoundTrips, Sink, Source, Target, Wish};
 use crate::cli::StartError;
 use crate::cli::ports;
-use crate::cli::start::Failure;
+use crate::cli::start::{Failure, parts};
 use crate::control::Config;
 use crate::dpdk::{Eal, Mbuf, Pool, PoolConfig, PoolKind};
 use crate::engine::{EndpointHandle, Opened, Resident};
 use std::net::SocketAddr;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Receiver, Sender};
 
 /// Bytes of one packet of a pattern.
 const PACKET_BYTES: u16 = 16 * 1024;
@@ -24,18 +24,31 @@ enum Job {
     Idlers { target: Target, plan: crate::bench::Plan },
 }
 
-/// Starts it.
-pub(super) fn start(config: &Config, role: &Role, news: Sender<News>) -> Result<EndpointHandle, StartError> {
+/// Starts it. What each core's program tells comes by a receiver of its own; there
+/// are no more of them than connections to open.
+pub(super) fn start(
+    config: &Config,
+    role: &Role,
+) -> Result<(EndpointHandle, Vec<Receiver<News>>), StartError> {
     let mut config = config.clone();
     config.mptcp.enabled &= !role.plain_tcp();
-    let job = Job::new(role);
     let engine = config.engine();
-    let open = move || {
-        let ports::Opened { eal, devices: ports, .. } = ports::open(&config)?;
-        let resident = job.resident(&eal, news)?;
-        Ok(Opened { endpoint: config.endpoint(&ports), ports, resident: Some(resident), memory: None })
+    let with_channel = |job| {
+        let (news, told) = mpsc::channel();
+        ((job, news), told)
     };
-    crate::engine::start(engine, open).map_err(StartError::new)
+    let jobs = Job::new(role).divide(config.eal.cores.len()).into_iter().map(with_channel);
+    let (jobs, receivers): (Vec<_>, Vec<_>) = jobs.unzip();
+    let open = move || {
+        let opened = ports::open(&config)?;
+        let resident = move |eal: &Eal, core: usize| {
+            let Some((job, news)) = jobs.get(core) else { return Ok(None) };
+            job.clone().resident(eal, core, news.clone()).map(Some)
+        };
+        Ok(Opened { cores: parts(config, opened, resident), memory: None })
+    };
+    let handle = crate::engine::start(engine, open).map_err(StartError::new)?;
+    Ok((handle, receivers))
 }
 
 impl Job {
@@ -69,9 +82,39 @@ impl Job {
         }
     }
 
-    fn resident(self, eal: &Eal, news: Sender<News>) -> Result<Box<dyn Resident<Mbuf>>, Failure> {
+    /// Each core's part of the job: its share of the connections, or a sink like
+    /// all others. Cores without a connection have none.
+    fn divide(self, cores: usize) -> Vec<Self> {
+        let whole = self.connections();
+        let share = |core| whole / cores + usize::from(core < whole % cores);
+        let mut parts = vec![self; cores];
+        for (core, part) in parts.iter_mut().enumerate() {
+            if let Some(target) = part.target() {
+                target.connections = share(core);
+            }
+        }
+        parts.retain(|part| part.connections() > 0);
+        parts
+    }
+
+    fn target(&mut self) -> Option<&mut Target> {
+        match self {
+            Self::Sink { .. } => None,
+            Self::Source { target, .. }
+            | Self::RoundTrips { target, .. }
+            | Self::Connects { target, .. }
+            | Self::Idlers { target, .. } => Some(target),
+        }
+    }
+
+    /// How many it opens; a sink counts for one.
+    fn connections(&self) -> usize {
+        self.clone().target().map_or(1, |target| target.connections)
+    }
+
+    fn resident(self, eal: &Eal, core: usize, news: Sender<News>) -> Result<Box<dyn Resident<Mbuf>>, Failure> {
         let packets = if let Self::Source { packets, .. } = self { packets } else { 1 };
-        let memory = Memory::new(eal, packets)?;
+        let memory = Memory::new(eal, core, packets)?;
         let pattern = memory.pattern(packets)?;
         Ok(match self {
             Self::Sink { listen, ports } => Box::new(Sink::new(listen, ports, pattern, news)),
@@ -97,9 +140,9 @@ impl Job {
 struct Memory(Pool);
 
 impl Memory {
-    fn new(eal: &Eal, packets: u32) -> Result<Self, Failure> {
+    fn new(eal: &Eal, core: usize, packets: u32) -> Result<Self, Failure> {
         let config = PoolConfig {
-            name: "pattern".into(),
+            name: format!("pattern{core}"),
             kind: PoolKind::Ordinary,
             buffers: (packets + 8).max(64),
             payload_bytes: PACKET_BYTES,

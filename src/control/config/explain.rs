@@ -170,6 +170,7 @@ fn explain_engine(config: &Config) -> Vec<Setting> {
     let engine = &config.engine;
     vec![
         setting("spin_us", &engine.spin.as_micros()),
+        setting("never_sleep", &engine.never_sleep),
         setting("max_connections", &engine.max_connections),
         setting("backlog", &engine.backlog),
         setting("transmit_arena_mb", &engine.transmit_arena_mb),

@@ -3,7 +3,8 @@
 use super::device::DeviceKind;
 use super::settings::{Config, Port};
 use crate::device::{Capabilities, Device};
-use crate::endpoint::{EndpointConfig, Limits, MacAddress, PortAddress, PortConfig};
+use crate::base::CoreIndex;
+use crate::endpoint::{EndpointConfig, Limits, MacAddress, PortAddress, PortConfig, Steering};
 use crate::engine;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -19,15 +20,21 @@ const HEADER_BYTES_MOST: u32 = 18 + 40 + 60;
 const SUPER_SEGMENT_BYTES_MOST: u32 = 65_535 - HEADER_BYTES_MOST;
 
 impl Config {
-    /// The endpoint over `devices`, which are the configured ports in their
-    /// order.
-    pub fn endpoint<D: Device>(&self, devices: &[D]) -> EndpointConfig {
-        let connections = self.engine.max_connections as usize;
+    /// One core's host over `devices`, which are its queues of the configured
+    /// ports in their order. `core` counts from 0.
+    pub fn endpoint<D: Device>(&self, devices: &[D], core: usize) -> EndpointConfig {
+        let cores = self.eal.cores.len();
+        // What strangers can make grow is divided.
+        let connections = (self.engine.max_connections as usize).div_ceil(cores.max(1));
         EndpointConfig {
             ports: self.ports.iter().zip(devices).map(|(port, device)| endpoint_port(port, device)).collect(),
             mptcp: Rc::new(self.mptcp()),
             limits: Limits { connections, ..Limits::default() },
-            steering: None,
+            steering: (cores > 1).then(|| Steering {
+                core: CoreIndex(core as u8),
+                cores: cores as u8,
+                spreads: self.ports.iter().map(|_| None).collect(),
+            }),
         }
     }
 
@@ -36,11 +43,12 @@ impl Config {
         let settings = engine::Settings {
             spin: self.engine.spin,
             backlog: self.engine.backlog,
+            never_sleep: self.engine.never_sleep,
             // Half of the buffers always wait for frames or are on their way.
-            held_buffers: self.engine.packet_buffers as usize / 2,
+            held_buffers: self.engine.packet_buffers as usize / 2 / self.eal.cores.len().max(1),
             ..engine::Settings::default()
         };
-        engine::EngineConfig { settings, core: self.pinned_cores().first().map(|&core| usize::from(core)) }
+        engine::EngineConfig { settings, cpus: self.pinned_cores().iter().map(|&cpu| cpu.into()).collect() }
     }
 
     /// The cores that the file names. Those that it does not are no wish: two
@@ -50,10 +58,11 @@ impl Config {
         if is_default { &[] } else { &self.eal.cores }
     }
 
-    /// How much memory one client shares with the engine.
+    /// How much memory one client shares with one core's engine.
     pub fn region(&self) -> engine::RegionConfig {
-        let (transmit_blocks, transmit_block_bytes) = arena(self.engine.transmit_arena_mb);
-        let (receive_blocks, receive_block_bytes) = arena(self.engine.receive_arena_mb);
+        let of_core = |mb: u32| arena(mb.div_ceil(self.eal.cores.len().max(1) as u32));
+        let (transmit_blocks, transmit_block_bytes) = of_core(self.engine.transmit_arena_mb);
+        let (receive_blocks, receive_block_bytes) = of_core(self.engine.receive_arena_mb);
         // Room for a descriptor of every block at once.
         let entries = (transmit_blocks + receive_blocks).next_power_of_two().clamp(2_048, 65_536);
         engine::RegionConfig {

@@ -56,7 +56,7 @@ impl MemoryNeed {
 }
 
 impl Config {
-    /// Buffers for frames on their way out: enough for full rings of every port
+    /// Buffers for frames on their way out: enough for full rings of every core and port
     /// and what waits in front of them. A virtio ring takes a whole frame in one
     /// descriptor, however many buffers it has. What finds no buffer would be
     /// lost on no link, and yet be taken for a sign that one is full.
@@ -65,7 +65,8 @@ impl Config {
             let frames = u32::from(port.tx_descriptors) + FRAMES_WAITING;
             frames * if port.tso { BUFFERS_PER_SUPER_FRAME } else { BUFFERS_PER_FRAME }
         };
-        self.ports.iter().map(of_port).sum::<u32>() + BUFFERS_AT_HAND
+        let of_core = self.ports.iter().map(of_port).sum::<u32>() + BUFFERS_AT_HAND;
+        of_core * self.eal.cores.len() as u32
     }
 }
 
@@ -78,7 +79,8 @@ pub(super) fn check_memory(config: &Config, root: &DeTable<'_>, notes: &Notes) {
             format!("{given_mb} MiB are too little: pools and one client's arenas take {need_mb} MiB");
         notes.problem(key_line(root, "eal", "memory_mb", notes), "eal.memory_mb", message);
     }
-    let descriptors = |port: &Port| u64::from(port.rx_descriptors);
+    let cores = config.eal.cores.len() as u64;
+    let descriptors = |port: &Port| u64::from(port.rx_descriptors) * cores;
     let needed = config.ports.iter().map(descriptors).sum::<u64>() + BUFFERS_IN_MOTION;
     let given = config.engine.packet_buffers;
     if needed > u64::from(given) {

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `eal.memory` | no-huge | where packet memory comes from: `no-huge` (ordinary pages), `in-memory` (anonymous hugepages), `files` (a hugetlbfs) |
 //! | `eal.memory_mb` | 512 | packet memory reserved at the start, 64 to 1048576 |
-//! | `eal.cores` | [0] | the core that the packet loop runs on; exactly one so far |
+//! | `eal.cores` | [0] | the CPUs that the packet loops stay on, a loop for each, 1 to 32. A connection belongs to one of them, which bounds it |
 //! | `eal.file_prefix` | mpdk | sets DPDK's runtime files of several endpoints on one machine apart |
 //! | `eal.log_level` | warning | what DPDK logs: `error`, `warning`, `notice`, `info`, `debug` |
 //! | `eal.arguments` | [] | further arguments of DPDK's environment; those that a key stands for are refused |
@@ -49,10 +49,11 @@
 //! | `mptcp.add_address_timeout_ms` | 30000 | an announcement without echo is sent again after this, 100 to 600000 |
 //! | `mptcp.close_timeout_ms` | 60000 | how long a connection without any subflow waits for one, to 3600000 |
 //! | `engine.spin_us` | 100 | idle polling before the core sleeps, to 10000000 |
-//! | `engine.max_connections` | 4096 | connections at most, to 1048576 |
+//! | `engine.never_sleep` | false | poll for ever: no wake-up takes time, and the cores are never free |
+//! | `engine.max_connections` | 4096 | connections at most, over all cores, to 1048576 |
 //! | `engine.backlog` | 256 | connections of a listener that wait to be accepted, to 65536 |
-//! | `engine.transmit_arena_mb` | 64 | memory that one client writes into, 1 to 2048 |
-//! | `engine.receive_arena_mb` | 64 | memory that one client reads from, 1 to 2048 |
+//! | `engine.transmit_arena_mb` | 64 | memory that one client writes into, over all cores, 1 to 2048 |
+//! | `engine.receive_arena_mb` | 64 | memory that one client reads from, over all cores, 1 to 2048 |
 //! | `engine.packet_buffers` | 16384 | buffers of 2 KiB for packets, shared by all ports, 1024 to 4194304 |
 //! | `engine.receive_in_place_buffers` | 0 | packet buffers in which one client may read received bytes where they arrived, to half of `engine.packet_buffers`; what comes beyond is copied, with 0 everything. Pays where a NIC writes to memory and the engine's core is what runs short; behind a driver that copies, a second copy is cheaper than reading in pieces |
 
@@ -84,6 +85,9 @@ use reader::{Notes, did_you_mean};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::DeTable;
+
+/// Cores of one endpoint. Each pair of them has rings.
+const CORES_MOST: usize = 32;
 
 /// The tables of the file.
 const TABLES: &[&str] = &["eal", "port", "tcp", "mptcp", "engine"];
@@ -145,7 +149,7 @@ fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) 
     let tcp = sections::read_tcp(root, notes);
     Config {
         file: file.to_owned(),
-        eal: sections::read_eal(root, notes, machine),
+        eal: sections::read_eal(root, notes, machine, CORES_MOST),
         ports: ports::read_ports(root, notes, machine),
         mptcp: sections::read_mptcp(root, notes, &tcp),
         tcp,

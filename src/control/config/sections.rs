@@ -29,12 +29,13 @@ const OWNED_ARGUMENTS: &[(&str, &str)] = &[
 const DECIDED_ARGUMENTS: &[&str] = &["--telemetry", "--no-telemetry", "--iova-mode", "--proc-type"];
 
 /// `[eal]`.
-pub(super) fn read_eal(root: &DeTable<'_>, notes: &Notes, machine: &impl Machine) -> Eal {
+/// `most`: how many cores the loops can use.
+pub(super) fn read_eal(root: &DeTable<'_>, notes: &Notes, machine: &impl Machine, most: usize) -> Eal {
     let mut section = Section::of(root, "eal", notes);
     let eal = Eal {
         memory: section.choice("memory", Memory::NAMES, Memory::NoHuge),
         memory_mb: narrow(section.integer("memory_mb", 64..=1_048_576, 512)),
-        cores: read_cores(&mut section, notes, machine),
+        cores: read_cores(&mut section, notes, machine, most),
         file_prefix: read_file_prefix(&mut section, notes),
         log_level: section.choice("log_level", EalLogLevel::NAMES, EalLogLevel::Warning),
         arguments: read_arguments(&mut section, notes),
@@ -44,17 +45,20 @@ pub(super) fn read_eal(root: &DeTable<'_>, notes: &Notes, machine: &impl Machine
     eal
 }
 
-fn read_cores(section: &mut Section<'_>, notes: &Notes, machine: &impl Machine) -> Vec<u16> {
+fn read_cores(section: &mut Section<'_>, notes: &Notes, machine: &impl Machine, most: usize) -> Vec<u16> {
     let key = section.path("cores");
     let Some(cores) = section.integers("cores") else {
         section.default_list("cores", "[0]");
         return vec![0];
     };
-    if cores.len() != 1 {
-        let message = format!("names {} cores: an endpoint runs on exactly one so far", cores.len());
+    if cores.is_empty() || cores.len() > most {
+        let message = format!("names {} cores: from 1 to {most}", cores.len());
         notes.problem(section.line_of("cores"), &key, message);
     }
-    for core in &cores {
+    for (place, core) in cores.iter().enumerate() {
+        if cores[..place].iter().any(|other| other.value == core.value) {
+            notes.problem(core.line, &key, format!("names core {} twice", core.value));
+        }
         if !machine.has_core(core.value) {
             notes.problem(core.line, &key, format!("core {} is not online on this machine", core.value));
         }
@@ -184,6 +188,7 @@ pub(super) fn read_engine(root: &DeTable<'_>, notes: &Notes) -> Engine {
     let mut section = Section::of(root, "engine", notes);
     let engine = Engine {
         spin: Duration::from_micros(section.integer("spin_us", 0..=10_000_000, 100)),
+        never_sleep: section.boolean("never_sleep", false),
         max_connections: narrow(section.integer("max_connections", 1..=1_048_576, 4_096)),
         backlog: narrow(section.integer("backlog", 1..=65_536, 256)),
         transmit_arena_mb: narrow(section.integer("transmit_arena_mb", 1..=2_048, 64)),

@@ -43,7 +43,7 @@ pub struct Eal {
     pub memory: Memory,
     /// How much of it is reserved, in MiB.
     pub memory_mb: u32,
-    /// The cores of the packet loops; one for now.
+    /// The CPUs of the packet loops.
     pub cores: Vec<u16>,
     /// Sets endpoints on one machine apart.
     pub file_prefix: String,
@@ -180,6 +180,8 @@ pub struct Mptcp {
 pub struct Engine {
     /// Idle polling before the core sleeps.
     pub spin: Duration,
+    /// Poll for ever.
+    pub never_sleep: bool,
     /// Connections at most, those in TIME_WAIT counted.
     pub max_connections: u32,
     /// Connections of a listener that wait to be accepted, at most.

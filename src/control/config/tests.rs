@@ -309,10 +309,10 @@ fn missing_keys() {
 }
 
 #[test]
-fn cores_of_the_machine_and_only_one() {
+fn cores_of_the_machine_and_each_once() {
     table_problem("eal", "cores = [7]", "core 7 is not online");
-    table_problem("eal", "cores = []", "names 0 cores");
-    table_problem("eal", "cores = [0, 1]", "names 2 cores: an endpoint runs on exactly one so far");
+    table_problem("eal", "cores = []", "names 0 cores: from 1 to 32");
+    table_problem("eal", "cores = [1, 0, 1]", "names core 1 twice");
 }
 
 #[test]

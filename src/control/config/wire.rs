@@ -157,7 +157,7 @@ impl WireLink {
 
 fn read(root: &DeTable<'_>, notes: &Notes, file: &Path, machine: &impl Machine) -> Option<WireConfig> {
     check_tables(root, TABLES, notes);
-    let eal = read_eal(root, notes, machine);
+    let eal = read_eal(root, notes, machine, 1);
     let mut section = Section::of(root, "wire", notes);
     if section.is_missing("control") {
         notes.problem(section.line(), section.path("control"), "is missing");

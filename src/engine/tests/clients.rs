@@ -35,7 +35,7 @@ fn a_client_that_dies_is_noticed() {
     run(async {
         let mut pair = Pair::new(1);
         let (_, right) = pair.contexts();
-        let (dying, driver) = Context::new(attach(&mut pair.left)).unwrap();
+        let (dying, driver) = Context::new([attach(&mut pair.left)]).unwrap();
         let driver = tokio::spawn(driver.run());
         let listener = pair.drive(Listener::bind(&right, server())).await.unwrap();
         let both = async { tokio::join!(Stream::connect(&dying, server()), listener.accept()) };
@@ -117,7 +117,7 @@ fn too_many_clients_are_refused() {
     run(async {
         let mut pair = Pair::new(1);
         let kept: Vec<_> = (0..64).map(|_| attach(&mut pair.left)).collect();
-        let refused = Context::spawn(attach(&mut pair.left)).unwrap();
+        let refused = Context::spawn([attach(&mut pair.left)]).unwrap();
         let error = pair.drive(Stream::connect(&refused, server())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
         assert!(refused.is_engine_gone());

@@ -22,7 +22,7 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 /// The left engine's client writes, the right one's reads in so many buffers.
 async fn contexts(pair: &mut Pair, buffers: u32) -> (Context, Context) {
     let (left, _) = pair.contexts();
-    (left, Context::spawn(attach_in_place(&mut pair.right, buffers)).unwrap())
+    (left, Context::spawn([attach_in_place(&mut pair.right, buffers)]).unwrap())
 }
 
 async fn connect(pair: &mut Pair, listener: &Listener, left: &Context) -> (Stream, Stream) {
@@ -199,7 +199,7 @@ fn a_client_that_dies_keeps_what_it_reads_until_it_reads_no_more() {
     run(async {
         let mut pair = Pair::new(1);
         let (left, _) = pair.contexts();
-        let (dying, driver) = Context::new(attach_in_place(&mut pair.right, 1024)).unwrap();
+        let (dying, driver) = Context::new([attach_in_place(&mut pair.right, 1024)]).unwrap();
         let driver = tokio::spawn(driver.run());
         let listener = pair.drive(Listener::bind(&dying, server())).await.unwrap();
         let (mut connected, mut accepted) = connect(&mut pair, &listener, &left).await;

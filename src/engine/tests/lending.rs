@@ -4,7 +4,7 @@ use super::pair::{endpoint_config, heap, server, small_region, wires};
 use super::watched::{Watch, Watched};
 use crate::base::{HeapPacket, Outcome};
 use crate::device::{ClientMemory, LentBlocks, LentMemory, MemoryDevice};
-use crate::engine::{EndpointHandle, EngineConfig, Opened, start};
+use crate::engine::{EndpointHandle, EngineConfig, Opened, Part, Report, start};
 use crate::shm;
 use mpdk_client::{Chunk, Context, Listener, Stream};
 use std::sync::Arc;
@@ -66,17 +66,13 @@ impl LentBlocks<HeapPacket> for Blocks {
 
 fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, memory: Arc<Memory>) -> EndpointHandle {
     let watch = Arc::clone(watch);
-    let open = move || {
+    let part = move || {
         let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
         let ports: Vec<_> = devices.into_iter().map(watched).collect();
-        Ok(Opened {
-            endpoint: endpoint_config(side, &ports),
-            ports,
-            resident: None,
-            memory: Some(memory as _),
-        })
+        let endpoint = endpoint_config(side, &ports);
+        Ok(Part::new(ports, endpoint))
     };
-    start(EngineConfig::default(), open).unwrap()
+    start(EngineConfig::default(), || Ok(Opened::single(part, Some(memory as _)))).unwrap()
 }
 
 /// The sender's arena is much smaller than what it sends: blocks must come back,
@@ -157,7 +153,7 @@ async fn what_is_read_in_place_comes_back_from_any_thread() {
     tokio::join!(write, read);
     drop((chunks, accepted));
     assert!(reader.join().unwrap() == sent);
-    let report = right.stop().unwrap();
+    let report = Report::sum(&right.stop().unwrap());
     let (lent, copied) =
         (report.counters.get(Outcome::PayloadBytesLent), report.counters.get(Outcome::PayloadBytesCopied));
     assert!(lent > 0 && lent + copied == BYTES as u64, "{lent} lent, {copied} copied");

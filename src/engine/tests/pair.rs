@@ -132,8 +132,8 @@ impl Pair {
 
     /// A context attached to each engine.
     pub(super) fn contexts(&mut self) -> (Context, Context) {
-        let left = Context::spawn(attach(&mut self.left)).unwrap();
-        (left, Context::spawn(attach(&mut self.right)).unwrap())
+        let left = Context::spawn([attach(&mut self.left)]).unwrap();
+        (left, Context::spawn([attach(&mut self.right)]).unwrap())
     }
 
     /// Turns both engines and lets every task run, until `future` is done.

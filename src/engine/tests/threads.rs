@@ -4,7 +4,7 @@ use super::pair::{endpoint_config, run, server, small_region, wires};
 use super::watched::{Watch, Watched};
 use crate::base::{Duration, Outcome};
 use crate::device::MemoryDevice;
-use crate::engine::{EndpointHandle, EngineConfig, Opened, Settings, StartError, start};
+use crate::engine::{EndpointHandle, EngineConfig, Opened, Part, Report, Settings, StartError, start};
 use crate::shm;
 use mpdk_client::{Context, Listener, Stream};
 use std::io::ErrorKind;
@@ -23,12 +23,13 @@ struct Running {
 fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, spin: Duration) -> EndpointHandle {
     let settings = Settings { spin, stop_grace: Duration::from_millis(500), ..Settings::default() };
     let watch = Arc::clone(watch);
-    let open = move || {
+    let part = move || {
         let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
         let ports: Vec<_> = devices.into_iter().map(watched).collect();
-        Ok(Opened { endpoint: endpoint_config(side, &ports), ports, resident: None, memory: None })
+        let endpoint = endpoint_config(side, &ports);
+        Ok(Part::new(ports, endpoint))
     };
-    start(EngineConfig { settings, core: None }, open).unwrap()
+    start(EngineConfig { settings, cpus: Vec::new() }, || Ok(Opened::single(part, None))).unwrap()
 }
 
 impl Running {
@@ -123,6 +124,7 @@ fn a_stop_ends_connections_in_order_and_tells_the_clients() {
         assert!(received.unwrap() == text);
         connected.write_all(b"farewell").await.unwrap();
         let report = tokio::task::spawn_blocking(|| running.left.stop()).await.unwrap().unwrap();
+        let report = Report::sum(&report);
         assert!(report.counters.get(Outcome::FrameReceived) > 0);
         assert_eq!(report.ports.len(), 2);
         assert!(report.ports.iter().all(|port| port.transmitted_frames > 0));
@@ -167,7 +169,7 @@ fn clients_hear_of_an_engine_that_dies() {
         let late = running.left.attach(&small_region(), shm::Limits::default());
         let Running { left: dead, .. } = running;
         let died = tokio::task::spawn_blocking(|| dead.wait()).await.unwrap().unwrap_err();
-        assert_eq!(died.0, "broken on demand");
+        assert_eq!((died.core, died.panic.as_str()), (0, "broken on demand"));
         if let Ok(late) = late {
             let late = Context::spawn(late).unwrap();
             assert!(Stream::connect(&late, server()).await.is_err());
@@ -178,26 +180,29 @@ fn clients_hear_of_an_engine_that_dies() {
 
 #[test]
 fn what_cannot_start_says_why() {
-    type Open = fn() -> Result<Opened<MemoryDevice>, Box<dyn std::error::Error + Send + Sync>>;
-    let begin = |open: Open| start(EngineConfig::default(), open).map(drop).unwrap_err();
+    type MakeIt = fn() -> Result<Part<MemoryDevice>, Box<dyn std::error::Error + Send + Sync>>;
+    let begin =
+        |make: MakeIt| start(EngineConfig::default(), move || Ok(Opened::single(make, None))).map(drop).unwrap_err();
     let error = begin(|| Err("no such card".into()));
     assert!(matches!(error, StartError::Open(_)));
     assert_eq!(error.to_string(), "no such card");
     let error = begin(|| {
         let (ports, _) = wires(2);
-        Ok(Opened { endpoint: endpoint_config(1, &ports[..1]), ports, resident: None, memory: None })
+        let endpoint = endpoint_config(1, &ports[..1]);
+        Ok(Part::new(ports, endpoint))
     });
     assert_eq!(error.to_string(), "1 ports are configured, 2 were opened");
-    let error = begin(|| {
-        let endpoint = endpoint_config::<MemoryDevice>(1, &[]);
-        Ok(Opened { endpoint, ports: Vec::new(), resident: None, memory: None })
-    });
+    let error = begin(|| Ok(Part::new(Vec::new(), endpoint_config::<MemoryDevice>(1, &[]))));
     assert!(matches!(error, StartError::Endpoint(_)));
     let error = begin(|| panic!("a defect"));
     assert!(matches!(&error, StartError::Died(text) if text == "a defect"), "{error:?}");
-    let core = EngineConfig { core: Some(100_000), ..EngineConfig::default() };
-    let error = start::<MemoryDevice, _>(core, || Err("unused".into())).unwrap_err();
-    assert!(matches!(error, StartError::Core(100_000)));
+    let open = || -> Result<Opened<MemoryDevice>, _> { Err("unused".into()) };
+    let config = EngineConfig { cpus: vec![100_000], ..EngineConfig::default() };
+    let error = start(config, open).unwrap_err();
+    assert!(matches!(error, StartError::Cpu(100_000)));
     let kind = std::io::Error::other(error).kind();
     assert_eq!(kind, ErrorKind::Other);
+    let open = || Ok(Opened::<MemoryDevice> { cores: Vec::new(), memory: None });
+    let error = start(EngineConfig::default(), open).unwrap_err();
+    assert_eq!(error.to_string(), "1 cores are configured, there is work for 0");
 }

@@ -21,7 +21,7 @@ fn with_ends<F: Future<Output = ()>>(buffers: u32, test: impl FnOnce(Stream, Str
     let config = RegionConfig { transmit_blocks: 24, ..SMALL };
     let (engine, attachment) = start_lending(&config, buffers);
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let context = Context::spawn(attachment).unwrap();
+        let context = Context::spawn([attachment]).unwrap();
         let both = async {
             let listener = Listener::bind(&context, address(80)).await.unwrap();
             let writer = Stream::connect(&context, address(80)).await.unwrap();
@@ -149,7 +149,7 @@ async fn with_stream() -> (ClientSlot, Stream) {
     slot.allow_in_place(InPlace { address: address_of_all, bytes, buffers, reader });
     // SAFETY: the tests keep what they lend until it comes back.
     attachment.packets = Some(unsafe { PacketView::new(address_of_all, bytes, buffers, Box::new(owner)) });
-    let context = Context::spawn(attachment).unwrap();
+    let context = Context::spawn([attachment]).unwrap();
     let connecting = tokio::spawn(async move { Stream::connect(&context, address(80)).await.unwrap() });
     let ticket = loop {
         tokio::task::yield_now().await;

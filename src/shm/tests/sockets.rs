@@ -35,7 +35,7 @@ fn with_engine<F: Future<Output = ()>>(
 ) -> Report {
     let (engine, attachment) = start(config);
     runtime.block_on(async {
-        let (context, driver) = Context::new(attachment).unwrap();
+        let (context, driver) = Context::new([attachment]).unwrap();
         let driver = tokio::spawn(driver.run());
         tokio::time::timeout(LIMIT, test(context)).await.expect("the test hangs");
         tokio::time::timeout(LIMIT, driver).await.expect("the driver does not end").unwrap();
@@ -307,7 +307,7 @@ fn small_writes_share_blocks() {
 fn nothing_hangs_when_the_engine_goes() {
     let (engine, attachment) = start(&SMALL);
     two_threads().block_on(async {
-        let context = Context::spawn(attachment).unwrap();
+        let context = Context::spawn([attachment]).unwrap();
         let listener = Listener::bind(&context, address(80)).await.unwrap();
         let reader = Stream::connect(&context, address(ECHO)).await.unwrap();
         let mut writer = Stream::connect(&context, address(SWALLOW)).await.unwrap();
@@ -347,7 +347,7 @@ fn nothing_hangs_when_the_driver_goes() {
     let (engine, attachment) = start(&SMALL);
     let runtime = one_thread();
     runtime.block_on(async {
-        let (context, driver) = Context::new(attachment).unwrap();
+        let (context, driver) = Context::new([attachment]).unwrap();
         let driver = tokio::spawn(driver.run());
         let mut stream = Stream::connect(&context, address(ECHO)).await.unwrap();
         let reading = tokio::spawn(async move { stream.read_u8().await });

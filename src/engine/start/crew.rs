@@ -1,0 +1,259 @@
+//! The threads of an endpoint: the first opens the ports, starts the others,
+//! and ends after them.
+
+use super::handle::{Ended, Memory, Signals, stop};
+use super::{Arrival, EndpointHandle, EngineConfig, EngineDied, MakePart, OpenError, Opened, Part};
+use super::{StartError, text_of};
+use crate::device::Device;
+use crate::engine::core::Seat;
+use crate::engine::signal::Signal;
+use crate::engine::{Engine, Report, Settings};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+
+type Memories<D> = Option<Arc<dyn crate::device::ClientMemory<<D as Device>::Packet>>>;
+type Started = Sender<Result<(Signals, Memory), StartError>>;
+
+pub(super) fn start<D, F>(config: EngineConfig, open: F) -> Result<EndpointHandle, StartError>
+where
+    D: Device + 'static,
+    F: FnOnce() -> Result<Opened<D>, OpenError> + Send + 'static,
+{
+    let (started, starting) = mpsc::channel();
+    let thread = spawn(0, move || lead(&config, open, &started))?;
+    match starting.recv() {
+        Ok(Ok((signals, memory))) => Ok(EndpointHandle { signals, memory, thread: Some(thread) }),
+        Ok(Err(error)) => {
+            // It is about to return; what it returns is said already.
+            drop(thread.join());
+            Err(error)
+        }
+        Err(_) => {
+            Err(StartError::Died(thread.join().err().map_or_else(String::new, |panic| text_of(&*panic))))
+        }
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    core: usize,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StartError> {
+    std::thread::Builder::new().name(format!("mpdk-core-{core}")).spawn(run).map_err(StartError::System)
+}
+
+/// The first core's thread.
+fn lead<D, F>(config: &EngineConfig, open: F, started: &Started) -> Ended
+where
+    D: Device + 'static,
+    F: FnOnce() -> Result<Opened<D>, OpenError>,
+{
+    // A receiver that is gone has nobody to tell.
+    match gather(config, open) {
+        Ok((crew, memory)) => {
+            drop(started.send(Ok((Arc::clone(&crew.guard.all), memory))));
+            crew.run()
+        }
+        Err(error) => {
+            drop(started.send(Err(error)));
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Everything that the first core's thread has. Dropped in order: its own engine
+/// ends, then all others are told to, then they are waited for.
+struct Crew<D: Device> {
+    engine: Engine<D>,
+    guard: EndGuard,
+    others: Others,
+    /// What its part is to keep.
+    keep: Option<Box<dyn Any>>,
+}
+
+impl<D: Device> Crew<D> {
+    fn run(self) -> Ended {
+        let Self { engine, guard, others, keep } = self;
+        // Also when the engine unwinds, they are dropped in this order.
+        let keep = keep;
+        let mut others = others;
+        let guard = guard;
+        let report = engine.run();
+        drop(guard);
+        let ended = others.join();
+        drop(keep);
+        let mut reports = vec![report];
+        for report in ended {
+            reports.push(report?);
+        }
+        Ok(reports)
+    }
+}
+
+/// Opens the ports and starts the other cores' threads.
+fn gather<D, F>(config: &EngineConfig, open: F) -> Result<(Crew<D>, Memory), StartError>
+where
+    D: Device + 'static,
+    F: FnOnce() -> Result<Opened<D>, OpenError>,
+{
+    config.cpus.first().map_or(Ok(()), |&cpu| pin(cpu))?;
+    let Opened { cores, memory } = open().map_err(StartError::Open)?;
+    let (configured, opened) = (config.cpus.len().max(1), cores.len());
+    if configured != opened {
+        return Err(StartError::Cores { configured, opened });
+    }
+    let seats = Seat::several(opened)?;
+    let signals: Signals = seats.iter().map(|seat| Arc::clone(&seat.signal)).collect();
+    let mut places = cores.into_iter().zip(seats).enumerate();
+    let first = places.next();
+    let mut others = Others { threads: Vec::new(), signals: Arc::clone(&signals) };
+    for (core, (make, seat)) in places {
+        let (settings, memory, signals) = (config.settings.clone(), memory.clone(), Arc::clone(&signals));
+        let cpu = config.cpus.get(core).copied();
+        others.start(core, move |started| follow(core, cpu, settings, (make, seat), memory, signals, started))?;
+    }
+    // At least one core is configured.
+    let Some((_, (make, seat))) = first else { return Err(StartError::Cores { configured, opened }) };
+    let (engine, keep) = build(&config.settings, make, seat, &memory)?;
+    others.wait()?;
+    let guard = EndGuard { own: Arc::clone(&engine.signal), all: signals };
+    let packets = memory.as_ref().and_then(|memory| memory.packets());
+    let reserve = Box::new(move |len| memory.as_ref()?.reserve(len));
+    Ok((Crew { engine, guard, others, keep }, Memory { reserve, packets }))
+}
+
+/// Another core's thread.
+fn follow<D: Device>(
+    core: usize,
+    cpu: Option<usize>,
+    settings: Settings,
+    place: (MakePart<D>, Seat<D::Packet>),
+    memory: Memories<D>,
+    all: Signals,
+    started: &Sender<Result<(), StartError>>,
+) -> Option<Report> {
+    let (make, seat) = place;
+    // Dropped after the engine, also when that unwinds.
+    let _guard = EndGuard { own: Arc::clone(&all[core]), all };
+    let pinned = cpu.map_or(Ok(()), pin);
+    match pinned.and_then(|()| build(&settings, make, seat, &memory)) {
+        Ok((engine, keep)) => {
+            let keep = keep;
+            drop(started.send(Ok(())));
+            let report = engine.run();
+            drop(keep);
+            Some(report)
+        }
+        Err(error) => {
+            drop(started.send(Err(error)));
+            None
+        }
+    }
+}
+
+/// One core's engine, with what its part is to keep.
+type Built<D> = (Engine<D>, Option<Box<dyn Any>>);
+
+fn build<D: Device>(
+    settings: &Settings,
+    make: MakePart<D>,
+    seat: Seat<D::Packet>,
+    memory: &Memories<D>,
+) -> Result<Built<D>, StartError> {
+    let Part { ports, endpoint, resident, keep } = make().map_err(StartError::Open)?;
+    let mut engine = Engine::seated(settings.clone(), endpoint, ports, seat)?;
+    if let Some(resident) = resident {
+        engine.house(resident);
+    }
+    if let Some(memory) = memory {
+        engine.lend(Arc::clone(memory));
+    }
+    Ok((engine, keep))
+}
+
+/// Keeps this thread on one CPU.
+fn pin(cpu: usize) -> Result<(), StartError> {
+    // Those this process may run on; with others the crate panics.
+    let allowed = core_affinity::get_core_ids().unwrap_or_default();
+    let found = allowed.into_iter().find(|id| id.id == cpu);
+    if found.is_some_and(core_affinity::set_for_current) { Ok(()) } else { Err(StartError::Cpu(cpu)) }
+}
+
+/// Nothing arrives at a core any more once this is dropped; and when the core
+/// dies, all the others stop.
+#[derive(Debug)]
+struct EndGuard {
+    own: Arc<Signal<Arrival>>,
+    all: Signals,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.own.end();
+        if std::thread::panicking() {
+            stop(&self.all);
+        }
+    }
+}
+
+/// The threads of the other cores. Dropped, it stops them and waits for their
+/// end.
+struct Others {
+    threads: Vec<Follower>,
+    signals: Signals,
+}
+
+struct Follower {
+    core: usize,
+    thread: Option<JoinHandle<Option<Report>>>,
+    starting: Receiver<Result<(), StartError>>,
+}
+
+impl Others {
+    fn start(
+        &mut self,
+        core: usize,
+        run: impl FnOnce(&Sender<Result<(), StartError>>) -> Option<Report> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let (started, starting) = mpsc::channel();
+        let thread = Some(spawn(core, move || run(&started))?);
+        self.threads.push(Follower { core, thread, starting });
+        Ok(())
+    }
+
+    /// Waits until each is built.
+    fn wait(&mut self) -> Result<(), StartError> {
+        for follower in &mut self.threads {
+            match follower.starting.recv() {
+                Ok(built) => built?,
+                Err(_) => {
+                    let died = follower.thread.take().and_then(|thread| thread.join().err());
+                    return Err(StartError::Died(died.map_or_else(String::new, |panic| text_of(&*panic))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of each.
+    fn join(&mut self) -> Vec<Result<Report, EngineDied>> {
+        let join = |follower: &mut Follower| {
+            let died = |panic| EngineDied { core: follower.core, panic };
+            match follower.thread.take()?.join() {
+                Ok(report) => report.map(Ok),
+                Err(panic) => Some(Err(died(text_of(&*panic)))),
+            }
+        };
+        self.threads.iter_mut().filter_map(join).collect()
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        if self.threads.iter().any(|follower| follower.thread.is_some()) {
+            stop(&self.signals);
+            self.join();
+        }
+    }
+}
