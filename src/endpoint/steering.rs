@@ -59,8 +59,12 @@ impl Steering {
         self.core_of_token(token) == self.core
     }
 
+    /// Whether a 4-tuple with a local port that was drawn may be this core's: those
+    /// whose segments come to it or, where nobody knows that, its share of the
+    /// ports. No two cores open the same.
     pub(super) fn owns_tuple(&self, port: PortIndex, tuple: &FourTuple) -> bool {
-        self.core_of_segment(port, tuple) == Some(self.core)
+        let by_port = || CoreIndex((tuple.local.port() % u16::from(self.cores)) as u8);
+        self.core_of_segment(port, tuple).unwrap_or_else(by_port) == self.core
     }
 }
 
@@ -85,6 +89,18 @@ mod tests {
             let (least, most) = (share.iter().min(), share.iter().max());
             assert!(most.unwrap() - least.unwrap() <= 1, "{cores} cores: {share:?}");
             assert_eq!(steering.core_of_token(Token(u32::MAX)), CoreIndex(cores - 1));
+        }
+    }
+
+    #[test]
+    fn no_two_cores_open_the_same_4_tuple() {
+        let remote = "10.0.0.2:80".parse().unwrap();
+        for port in [PortIndex(0), PortIndex(1)] {
+            for local in 32_768..33_768 {
+                let tuple = FourTuple { local: ([10, 0, 0, 1], local).into(), remote };
+                let owns = |core| Steering { core: CoreIndex(core), ..steering(3) }.owns_tuple(port, &tuple);
+                assert_eq!((0..3).filter(|&core| owns(core)).count(), 1, "{local}");
+            }
         }
     }
 

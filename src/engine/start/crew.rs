@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::engine::core::Seat;
 use crate::engine::signal::Signal;
 use crate::engine::{Engine, Report, Settings};
+use core_affinity::CoreId;
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -21,6 +22,7 @@ where
     D: Device + 'static,
     F: FnOnce() -> Result<Opened<D>, OpenError> + Send + 'static,
 {
+    check_cpus(&config.cpus)?;
     let (started, starting) = mpsc::channel();
     let thread = spawn(0, move || lead(&config, open, &started))?;
     match starting.recv() {
@@ -172,12 +174,17 @@ fn build<D: Device>(
     Ok((engine, keep))
 }
 
-/// Keeps this thread on one CPU.
-fn pin(cpu: usize) -> Result<(), StartError> {
-    // Those this process may run on; with others the crate panics.
+/// Whether this thread may run on these CPUs. For a thread that stays on none: one
+/// that does may not say where those that it starts will run.
+fn check_cpus(cpus: &[usize]) -> Result<(), StartError> {
     let allowed = core_affinity::get_core_ids().unwrap_or_default();
-    let found = allowed.into_iter().find(|id| id.id == cpu);
-    if found.is_some_and(core_affinity::set_for_current) { Ok(()) } else { Err(StartError::Cpu(cpu)) }
+    let refused = cpus.iter().find(|&&cpu| !allowed.iter().any(|id| id.id == cpu));
+    refused.map_or(Ok(()), |&cpu| Err(StartError::Cpu(cpu)))
+}
+
+/// Keeps this thread on one CPU, which was checked.
+fn pin(cpu: usize) -> Result<(), StartError> {
+    if core_affinity::set_for_current(CoreId { id: cpu }) { Ok(()) } else { Err(StartError::Cpu(cpu)) }
 }
 
 /// Nothing arrives at a core any more once this is dropped; and when the core

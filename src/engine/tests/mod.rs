@@ -3,6 +3,8 @@
 mod bulk;
 mod clients;
 mod connections;
+mod cores;
+mod crew;
 mod in_place;
 mod lending;
 pub(crate) mod pair;

@@ -1,0 +1,136 @@
+//! Endpoints of several cores on threads: waking each other, stopping, dying.
+
+use super::cores::{Queues, queues};
+use super::pair::{endpoint_config, run, server, small_region};
+use super::watched::{Watch, Watched};
+use crate::base::{CoreIndex, Duration, Outcome};
+use crate::endpoint::{EndpointConfig, Steering};
+use crate::engine::{EndpointHandle, EngineConfig, MakePart, Opened, Part, Report, Settings, StartError, start};
+use crate::shm;
+use mpdk_client::{Context, Listener, Stream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const CORES: usize = 2;
+
+/// An endpoint whose last core is watched.
+fn endpoint(side: u8, queues: Queues, watch: &Arc<Watch>, settings: &Settings) -> EndpointHandle {
+    let parts = queues.into_iter().enumerate().map(|(core, devices)| -> MakePart<Watched> {
+        let watch = if core + 1 == CORES { Arc::clone(watch) } else { Arc::default() };
+        Box::new(move || {
+            let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
+            let ports: Vec<_> = devices.into_iter().map(watched).collect();
+            let spreads = vec![None; ports.len()];
+            let steering = Steering { core: CoreIndex(core as u8), cores: CORES as u8, spreads };
+            let config = EndpointConfig { steering: Some(steering), ..endpoint_config(side, &ports) };
+            Ok(Part::new(ports, config))
+        })
+    });
+    let parts = parts.collect();
+    // The CPUs of this machine may be fewer: wherever there is one.
+    let cpus = core_affinity::get_core_ids().unwrap().into_iter().map(|it| it.id).cycle().take(CORES).collect();
+    let config = EngineConfig { settings: settings.clone(), cpus };
+    start(config, || Ok(Opened { cores: parts, memory: None })).unwrap()
+}
+
+/// Two endpoints; what a core sends on the second wire comes to the peer's other
+/// core.
+fn crossed(spin: Duration, never_sleep: bool) -> ([EndpointHandle; 2], Arc<Watch>) {
+    let settings =
+        Settings { spin, never_sleep, stop_grace: Duration::from_millis(500), ..Settings::default() };
+    let [left, right] = queues(CORES, |wire, queue| (queue + wire) % CORES);
+    let watch = Arc::new(Watch::default());
+    ([endpoint(1, left, &Arc::default(), &settings), endpoint(2, right, &watch, &settings)], watch)
+}
+
+fn context(handle: &EndpointHandle) -> Context {
+    Context::spawn(handle.attach(&small_region(), shm::Limits::default()).unwrap()).unwrap()
+}
+
+/// As many connections as cores, and a byte over each, to and fro, so often.
+async fn ping([left, right]: &[EndpointHandle; 2], times: u8) -> Vec<(Stream, Stream)> {
+    let (left, right) = (context(left), context(right));
+    let listener = Listener::bind(&right, server()).await.unwrap();
+    let mut pairs = Vec::new();
+    for _ in 0..CORES {
+        let (connected, accepted) = tokio::join!(Stream::connect(&left, server()), listener.accept());
+        pairs.push((connected.unwrap(), accepted.unwrap()));
+    }
+    for (one, other) in &mut pairs {
+        // The join crosses the second wire, and from core to core.
+        while one.info().await.unwrap().subflows().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        for number in 0..times {
+            let mut byte = [0];
+            one.write_all(&[number]).await.unwrap();
+            other.read_exact(&mut byte).await.unwrap();
+            other.write_all(&byte).await.unwrap();
+            one.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [number]);
+        }
+    }
+    pairs
+}
+
+#[test]
+fn cores_wake_each_other() {
+    for (spin, never_sleep) in [(Duration::ZERO, false), (Duration::from_micros(100), false), (Duration::ZERO, true)] {
+        run(async {
+            let (handles, _) = crossed(spin, never_sleep);
+            let pairs = ping(&handles, 200).await;
+            drop(pairs);
+            let [left, right] = handles;
+            let reports = tokio::task::spawn_blocking(|| [left.stop(), right.stop()]).await.unwrap();
+            for reports in reports {
+                let reports = reports.unwrap();
+                assert_eq!(reports.len(), CORES);
+                // Each core had its connection, and frames of the other's.
+                assert!(reports.iter().all(|report| report.counters.get(Outcome::FrameReceived) > 0));
+                let all = Report::sum(&reports);
+                assert!(all.counters.get(Outcome::FrameHandedOver) > 0);
+                assert_eq!(all.counters.get(Outcome::FrameNotHandedOver), 0);
+                assert_eq!(all.counters.get(Outcome::TcpResetSent), 0);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_core_that_dies_takes_the_others_with_it() {
+    run(async {
+        let (handles, watch) = crossed(Duration::ZERO, false);
+        let mut pairs = ping(&handles, 1).await;
+        watch.breaks.store(true, Ordering::Relaxed);
+        let [_left, right] = handles;
+        let died = tokio::task::spawn_blocking(|| right.wait()).await.unwrap().unwrap_err();
+        assert_eq!((died.core, died.panic.as_str()), (CORES - 1, "broken on demand"));
+        assert_eq!(died.to_string(), "the engine of core 1 died: broken on demand");
+        // The clients of every core hear of it.
+        for (_, accepted) in &mut pairs {
+            assert!(accepted.read(&mut [0]).await.map_or(true, |count| count == 0));
+        }
+    });
+}
+
+#[test]
+fn no_core_is_left_behind_when_one_does_not_start() {
+    let parts: Vec<MakePart<Watched>> = vec![
+        Box::new(|| {
+            let [queues, _] = queues(1, |_, queue| queue);
+            let ports: Vec<_> = queues.into_iter().flatten().map(|inner| Watched { inner, watch: Arc::default() }).collect();
+            let endpoint = endpoint_config(1, &ports);
+            Ok(Part::new(ports, endpoint))
+        }),
+        Box::new(|| Err("no such card".into())),
+    ];
+    let config = EngineConfig { settings: Settings::default(), cpus: vec![0, 0] };
+    let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
+    assert!(matches!(error, StartError::Open(_)), "{error}");
+    assert_eq!(error.to_string(), "no such card");
+    let parts: Vec<MakePart<Watched>> = vec![Box::new(|| Err("unused".into())), Box::new(|| panic!("a defect"))];
+    let config = EngineConfig { settings: Settings::default(), cpus: vec![0, 0] };
+    let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
+    assert_eq!(error.to_string(), "unused");
+}
