@@ -10,7 +10,9 @@ mod random;
 mod range_set;
 mod seq;
 mod slab;
+mod spread;
 mod time;
+mod toeplitz;
 
 pub use ids::{
     AddressId, ConnectionId, CoreIndex, FourTuple, Key, ListenerId, PackedSocket, PackedTuple, PortIndex,
@@ -26,6 +28,7 @@ pub use random::Random;
 pub use range_set::RangeSet;
 pub use seq::{DataSeqNumber, SeqNumber};
 pub use slab::Slab;
+pub use spread::{SPREAD_KEY_BYTES, Spread, Spreader};
 pub use time::{Duration, Instant};
 
 /// What every handler of the pure core is given: the time, randomness and

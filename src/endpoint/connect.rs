@@ -96,8 +96,9 @@ impl<P: Packet> Endpoint<P> {
         if let Some(wished) = wished {
             return Some(tuple(wished)).filter(|tuple| self.is_free(tuple));
         }
-        let owns =
-            |tuple: &FourTuple| self.cores.as_ref().is_none_or(|cores| cores.steering.owns_tuple(port, tuple));
+        let owns = |tuple: &FourTuple| {
+            self.cores.as_ref().is_none_or(|cores| cores.steering.owns_tuple(port, tuple))
+        };
         let suits = |local| {
             let tuple = tuple(local);
             owns(&tuple) && self.is_free(&tuple) && self.listeners.find(tuple.local).is_none()

@@ -47,7 +47,6 @@ mod steering;
 mod time_waits;
 mod timer_wheel;
 mod timers;
-mod toeplitz;
 mod token_bucket;
 mod transmit;
 mod verbs;
@@ -55,6 +54,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
+pub use crate::base::{SPREAD_KEY_BYTES, Spread};
 pub use crate::mptcp::{CloseReason, Config as MptcpConfig, LocalAddress, Path, SchedulerKind, SubflowInfo};
 pub use crate::tcp::{
     Config as TcpConfig, Keepalive, State as SubflowState, Statistics as SubflowStatistics,
@@ -69,4 +69,4 @@ pub use host::Endpoint;
 pub use info::{ConnectionInfo, ListenerInfo};
 pub use listener::ListenError;
 pub use port::PortStatistics;
-pub use steering::{SPREAD_KEY_BYTES, Spread, Steering};
+pub use steering::Steering;

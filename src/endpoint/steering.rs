@@ -1,11 +1,6 @@
 //! Which core gets what: connections by their tokens, frames by their hash.
 
-use super::toeplitz;
-use crate::base::{CoreIndex, FourTuple, PortIndex, Token};
-use std::fmt;
-
-/// Bytes of a NIC's hash key, as far as it is used.
-pub use toeplitz::KEY_BYTES as SPREAD_KEY_BYTES;
+use crate::base::{CoreIndex, FourTuple, PortIndex, Spread, Token};
 
 /// One core of several that share ports and addresses.
 #[derive(Clone, Debug)]
@@ -17,31 +12,6 @@ pub struct Steering {
     /// How each port spreads the frames that it receives over the cores' queues;
     /// `None`: nobody knows.
     pub spreads: Vec<Option<Spread>>,
-}
-
-/// How a port chooses the queue of a received TCP segment: its hash's low bits
-/// choose from a table.
-#[derive(Clone)]
-pub struct Spread {
-    /// The key of the Toeplitz hash.
-    pub key: [u8; SPREAD_KEY_BYTES],
-    /// The core of each entry; as many as a power of two.
-    pub table: Box<[CoreIndex]>,
-}
-
-impl Spread {
-    /// The core whose queue a segment from the remote end comes to.
-    pub fn core(&self, tuple: &FourTuple) -> Option<CoreIndex> {
-        let hash = toeplitz::hash(&self.key, tuple) as usize;
-        self.table.get(hash & self.table.len().wrapping_sub(1)).copied()
-    }
-}
-
-impl fmt::Debug for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The key lets strangers choose queues.
-        f.debug_struct("Spread").field("table", &self.table.len()).finish_non_exhaustive()
-    }
 }
 
 impl Steering {
@@ -71,6 +41,7 @@ impl Steering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::SPREAD_KEY_BYTES;
 
     fn steering(cores: u8) -> Steering {
         let table = (0..128).map(|entry| CoreIndex(entry % cores)).collect();
@@ -112,7 +83,5 @@ mod tests {
         assert!(steering.core_of_segment(PortIndex(0), &tuple).is_some());
         assert_eq!(steering.core_of_segment(PortIndex(1), &tuple), None);
         assert_eq!(steering.core_of_segment(PortIndex(2), &tuple), None);
-        let empty = Spread { key: [1; SPREAD_KEY_BYTES], table: Box::new([]) };
-        assert_eq!(empty.core(&tuple), None);
     }
 }

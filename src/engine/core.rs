@@ -188,12 +188,7 @@ impl<D: Device> Engine<D> {
             counters.add(outcome, count);
         }
         let hand_overs = self.exchange.as_ref().map_or(&[][..], Exchange::counts);
-        Report {
-            counters,
-            ports: self.ports.statistics(),
-            hand_overs: hand_overs.to_vec(),
-            load: self.load,
-        }
+        Report { counters, ports: self.ports.statistics(), hand_overs: hand_overs.to_vec(), load: self.load }
     }
 
     /// Packets that clients read in place, or that those which are gone may read.

@@ -40,7 +40,11 @@ impl<D: Packet + 'static> Host<D> {
     }
 
     /// Sends what there is to send. Returns how much there was.
-    pub(super) fn poll_transmit<E>(&mut self, ports: &mut Ports<E>, exchange: Option<&mut Exchange<D>>) -> usize
+    pub(super) fn poll_transmit<E>(
+        &mut self,
+        ports: &mut Ports<E>,
+        exchange: Option<&mut Exchange<D>>,
+    ) -> usize
     where
         D: HandOver,
         E: Device<Packet = D>,

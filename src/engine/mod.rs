@@ -70,9 +70,9 @@ pub use exchange::HandOvers;
 pub use gauge::Share;
 pub use load::Load;
 use reclaim::Reclaim;
+pub use report::Report;
 pub use resident::Resident;
 pub use settings::Settings;
-pub use report::Report;
 pub use start::{
     AttachError, EndpointHandle, EngineConfig, EngineDied, MakePart, OpenError, Opened, Part, StartError,
     StopHandle, start,

@@ -53,7 +53,8 @@ mod tests {
         let report = |number: u64| {
             let mut report = Report::default();
             report.counters.add(Outcome::FrameReceived, number);
-            report.ports = vec![DeviceStatistics { received_frames: number, ..DeviceStatistics::default() }; 2];
+            report.ports =
+                vec![DeviceStatistics { received_frames: number, ..DeviceStatistics::default() }; 2];
             report.hand_overs = vec![HandOvers { given: number, taken: 0, dropped: 1 }; number as usize];
             report.load = Load { turns: number, busy_turns: 1, busy: Duration::from_nanos(number) };
             report
@@ -61,7 +62,10 @@ mod tests {
         let sum = Report::sum(&[report(2), report(1), report(3)]);
         assert_eq!(sum.counters.get(Outcome::FrameReceived), 6);
         assert_eq!(sum.ports.iter().map(|port| port.received_frames).collect::<Vec<_>>(), [6, 6]);
-        assert_eq!(sum.hand_overs.iter().map(|it| (it.given, it.dropped)).collect::<Vec<_>>(), [(6, 3), (5, 2), (3, 1)]);
+        assert_eq!(
+            sum.hand_overs.iter().map(|it| (it.given, it.dropped)).collect::<Vec<_>>(),
+            [(6, 3), (5, 2), (3, 1)]
+        );
         assert_eq!(sum.load, Load { turns: 6, busy_turns: 3, busy: Duration::from_nanos(6) });
     }
 }

@@ -63,7 +63,7 @@ impl<D: Device> Engine<D> {
             self.collect_fds();
             self.poll_set.wait(Some(timeout));
         }
-        self.signal.hear();
+        self.signal.bell.hear();
         self.ports.disarm();
         self.server.cancel_sleep();
         if let Some(exchange) = &self.exchange {
@@ -93,7 +93,7 @@ impl<D: Device> Engine<D> {
 
     fn collect_fds(&mut self) {
         self.poll_set.clear();
-        self.poll_set.add(self.signal.wake_fd());
+        self.poll_set.add(self.signal.bell.fd());
         self.ports.wake_fds().for_each(|fd| self.poll_set.add(fd));
         for (_, slot) in self.server.iter_mut() {
             self.poll_set.add(slot.doorbell().as_raw_fd());

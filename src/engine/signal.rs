@@ -1,10 +1,8 @@
 //! What other threads tell a running engine: that something arrived for it, or
 //! that it shall stop.
 
-use crate::ring::Sleeping;
-use rustix::event::{EventfdFlags, eventfd};
+use crate::ring::Bell;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,10 +14,9 @@ pub(super) struct Signal<T> {
     arrived: AtomicBool,
     /// `None`: nobody takes anything any more.
     arrivals: Mutex<Option<Vec<T>>>,
-    /// Readable while something was said that the engine has not heard.
-    wake: OwnedFd,
-    /// For the other cores, which say nothing to an engine that is awake.
-    pub(super) sleeping: Sleeping,
+    /// Rings when something was said; and for the other cores, which say nothing to
+    /// an engine that is awake.
+    pub(super) bell: Bell,
 }
 
 impl<T> Signal<T> {
@@ -30,8 +27,7 @@ impl<T> Signal<T> {
             stop: AtomicBool::new(false),
             arrived: AtomicBool::new(false),
             arrivals: Mutex::new(Some(Vec::new())),
-            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            sleeping: Sleeping::default(),
+            bell: Bell::new()?,
         }))
     }
 
@@ -40,7 +36,7 @@ impl<T> Signal<T> {
         // Release, with the Acquire in `is_stopping`: what was done before is
         // seen by the engine that stops.
         self.stop.store(true, Ordering::Release);
-        self.wake();
+        self.bell.ring();
     }
 
     /// Whether somebody asked to stop.
@@ -56,7 +52,7 @@ impl<T> Signal<T> {
         }
         // Release, with the Acquire in `has_arrivals`; the lock orders the rest.
         self.arrived.store(true, Ordering::Release);
-        self.wake();
+        self.bell.ring();
         Ok(())
     }
 
@@ -80,37 +76,6 @@ impl<T> Signal<T> {
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<T>>> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a sleeping engine waits on.
-    pub(super) fn wake_fd(&self) -> RawFd {
-        self.wake.as_raw_fd()
-    }
-
-    /// Ends the readiness of [`wake_fd`](Self::wake_fd). What was said before
-    /// is found by the turn that follows.
-    pub(super) fn hear(&self) {
-        // Nothing to read is the usual case.
-        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
-    }
-
-    /// Wakes the engine if it sleeps: it finds in its rings what was put there.
-    pub(super) fn wake_if_asleep(&self) {
-        if self.sleeping.must_wake() {
-            self.wake();
-        }
-    }
-
-    /// Whether something was said that the engine has not heard.
-    #[cfg(test)]
-    pub(super) fn is_rung(&self) -> bool {
-        let mut fds = [rustix::event::PollFd::new(&self.wake, rustix::event::PollFlags::IN)];
-        rustix::event::poll(&mut fds, Some(&rustix::time::Timespec::default())).unwrap() == 1
-    }
-
-    fn wake(&self) {
-        // A counter at its limit is readable all the same.
-        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 }
 
@@ -146,13 +111,13 @@ mod tests {
     #[test]
     fn the_descriptor_is_readable_until_it_was_heard() {
         let signal = Signal::<()>::new().unwrap();
-        let readable = || signal.is_rung();
+        let readable = || signal.bell.has_rung();
         assert!(!readable());
         signal.stop();
         assert_eq!(signal.send(()), Ok(()));
         assert!(readable());
-        signal.hear();
+        signal.bell.hear();
         assert!(!readable());
-        signal.hear();
+        signal.bell.hear();
     }
 }

@@ -18,14 +18,18 @@
 //!
 //! `tests/ring_models.rs` has a loom model of each.
 
+#[cfg(not(loom))]
+mod bell;
 mod cell;
 mod sleeping;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+#[cfg(not(loom))]
+pub use bell::Bell;
 use cell::{Arc, AtomicBool, AtomicUsize, Slot};
-pub use sleeping::Sleeping;
 use crossbeam::utils::CachePadded;
+pub use sleeping::Sleeping;
 use std::fmt;
 use std::sync::atomic::Ordering;
 

@@ -47,5 +47,6 @@ pub(super) async fn listen(from_cores: Vec<Receiver<News>>, mut signals: EndSign
 /// Each run over all cores.
 fn together(cores: Vec<Vec<Measured>>) -> Vec<Measured> {
     let mut cores: Vec<_> = cores.into_iter().map(Vec::into_iter).collect();
-    std::iter::from_fn(|| Measured::join(cores.iter_mut().map(Iterator::next).collect::<Option<_>>()?)).collect()
+    std::iter::from_fn(|| Measured::join(cores.iter_mut().map(Iterator::next).collect::<Option<_>>()?))
+        .collect()
 }

@@ -107,7 +107,11 @@ fn json(config: &Config, options: &Options, runs: &[Measured]) -> Json {
 }
 
 fn run_json(run: &Measured) -> Json {
-    figures(run).into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect::<Map<_, _>>().into()
+    figures(run)
+        .into_iter()
+        .map(|(name, value)| (name.to_string(), json!(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn link_json(link: &LinkBytes) -> Json {

@@ -112,7 +112,12 @@ impl Job {
         self.clone().target().map_or(1, |target| target.connections)
     }
 
-    fn resident(self, eal: &Eal, core: usize, news: Sender<News>) -> Result<Box<dyn Resident<Mbuf>>, Failure> {
+    fn resident(
+        self,
+        eal: &Eal,
+        core: usize,
+        news: Sender<News>,
+    ) -> Result<Box<dyn Resident<Mbuf>>, Failure> {
         let packets = if let Self::Source { packets, .. } = self { packets } else { 1 };
         let memory = Memory::new(eal, core, packets)?;
         let pattern = memory.pattern(packets)?;

@@ -2,8 +2,8 @@
 
 use super::device::DeviceKind;
 use super::settings::{Config, Port};
-use crate::device::{Capabilities, Device};
 use crate::base::CoreIndex;
+use crate::device::{Capabilities, Device};
 use crate::endpoint::{EndpointConfig, Limits, MacAddress, PortAddress, PortConfig, Steering};
 use crate::engine;
 use std::net::IpAddr;

@@ -133,13 +133,13 @@ impl<P: HandOver> Exchange<P> {
 
     /// This core is about to sleep. `false`: there is something for it.
     pub(super) fn prepare_sleep(&mut self) -> bool {
-        self.signal.sleeping.announce();
+        self.signal.bell.announce_sleep();
         self.peers.iter_mut().all(Peer::is_quiet)
     }
 
     /// It does not sleep any more.
     pub(super) fn cancel_sleep(&self) {
-        self.signal.sleeping.cancel();
+        self.signal.bell.cancel_sleep();
     }
 
     /// What went to and fro, by port as far as there was anything.

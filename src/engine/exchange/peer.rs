@@ -85,9 +85,7 @@ impl<P: HandOver> Peer<P> {
     pub(super) fn hand_over(&mut self, port: PortIndex, frame: P, meta: ReceiveMeta) -> bool {
         // A frame that just came is nobody else's.
         self.frames_out.room() > 0
-            && frame
-                .hand_over()
-                .is_ok_and(|frame| self.frames_out.push(Parcel { port, frame, meta }).is_ok())
+            && frame.hand_over().is_ok_and(|frame| self.frames_out.push(Parcel { port, frame, meta }).is_ok())
     }
 
     /// A message, behind those that wait.
@@ -119,7 +117,7 @@ impl<P: HandOver> Peer<P> {
     pub(super) fn publish(&mut self) {
         let messages = self.messages_out.publish();
         if self.frames_out.publish() || messages {
-            self.signal.wake_if_asleep();
+            self.signal.bell.ring_if_asleep();
         }
     }
 

@@ -32,7 +32,12 @@ fn every_core_reaches_every_other() {
     for from in 0..4_u8 {
         for to in (0..4).filter(|&to| to != from) {
             let frame = HeapPacket::new(&[from, to]);
-            assert!(cores[usize::from(from)].hand_over(CoreIndex(to), PortIndex(1), frame, ReceiveMeta::default()));
+            assert!(cores[usize::from(from)].hand_over(
+                CoreIndex(to),
+                PortIndex(1),
+                frame,
+                ReceiveMeta::default()
+            ));
             assert!(send(&mut cores[usize::from(from)], to, [u16::from(to)].into_iter()));
         }
     }
@@ -93,18 +98,18 @@ fn frames_that_find_no_room_are_dropped_and_messages_are_not_held_up() {
 fn who_sleeps_is_woken_once() {
     let mut cores = cores(2);
     assert!(cores[1].prepare_sleep());
-    assert!(!cores[1].signal.is_rung());
+    assert!(!cores[1].signal.bell.has_rung());
     assert!(send(&mut cores[0], 1, 0..1));
-    assert!(cores[1].signal.is_rung());
-    cores[1].signal.hear();
+    assert!(cores[1].signal.bell.has_rung());
+    cores[1].signal.bell.hear();
     // It is known to be awake.
     assert!(send(&mut cores[0], 1, 0..1));
-    assert!(!cores[1].signal.is_rung());
+    assert!(!cores[1].signal.bell.has_rung());
     // And does not lie down in front of work.
     assert!(!cores[1].prepare_sleep());
     cores[1].cancel_sleep();
     assert!(send(&mut cores[0], 1, 0..1));
-    assert!(!cores[1].signal.is_rung());
+    assert!(!cores[1].signal.bell.has_rung());
 }
 
 #[test]

@@ -113,7 +113,9 @@ where
     for (core, (make, seat)) in places {
         let (settings, memory, signals) = (config.settings.clone(), memory.clone(), Arc::clone(&signals));
         let cpu = config.cpus.get(core).copied();
-        others.start(core, move |started| follow(core, cpu, settings, (make, seat), memory, signals, started))?;
+        others.start(core, move |started| {
+            follow(core, cpu, settings, (make, seat), memory, signals, started)
+        })?;
     }
     // At least one core is configured.
     let Some((_, (make, seat))) = first else { return Err(StartError::Cores { configured, opened }) };

@@ -54,7 +54,8 @@ impl Hosts {
                     Steering { core: CoreIndex(core as u8), cores: cores as u8, spreads: vec![None; WIRES] };
                 let config = endpoint_config(side, &ports);
                 let config = EndpointConfig { steering: (cores > 1).then_some(steering), ..config };
-                let world = World::new(now, Random::from_number(seed * 1000 + u64::from(side) * 100 + core as u64));
+                let world =
+                    World::new(now, Random::from_number(seed * 1000 + u64::from(side) * 100 + core as u64));
                 let settings = Settings::default();
                 engines.push(Engine::with_world(settings, config, ports, world, seat).unwrap());
             }
@@ -65,8 +66,9 @@ impl Hosts {
     /// A client of the left endpoint and one of the right.
     fn contexts(&mut self) -> (Context, Context) {
         let (left, right) = self.engines.split_at_mut(self.cores);
-        let context =
-            |engines: &mut [Engine<_>]| Context::spawn(engines.iter_mut().map(attach).collect::<Vec<_>>()).unwrap();
+        let context = |engines: &mut [Engine<_>]| {
+            Context::spawn(engines.iter_mut().map(attach).collect::<Vec<_>>()).unwrap()
+        };
         (context(left), context(right))
     }
 
@@ -116,7 +118,8 @@ async fn exchange(left: &Context, right: &Context, connections: u8) {
             let left = left.clone();
             tokio::spawn(async move {
                 let sent: Vec<u8> = (0..BYTES).map(|at| (at % 251) as u8 ^ number).collect();
-                let (mut reader, mut writer) = tokio::io::split(Stream::connect(&left, server()).await.unwrap());
+                let (mut reader, mut writer) =
+                    tokio::io::split(Stream::connect(&left, server()).await.unwrap());
                 let mut received = Vec::new();
                 let write = async {
                     writer.write_all(&sent).await.unwrap();

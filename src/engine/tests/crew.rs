@@ -5,7 +5,9 @@ use super::pair::{endpoint_config, run, server, small_region};
 use super::watched::{Watch, Watched};
 use crate::base::{CoreIndex, Duration, Outcome};
 use crate::endpoint::{EndpointConfig, Steering};
-use crate::engine::{EndpointHandle, EngineConfig, MakePart, Opened, Part, Report, Settings, StartError, start};
+use crate::engine::{
+    EndpointHandle, EngineConfig, MakePart, Opened, Part, Report, Settings, StartError, start,
+};
 use crate::shm;
 use mpdk_client::{Context, Listener, Stream};
 use std::sync::Arc;
@@ -29,7 +31,8 @@ fn endpoint(side: u8, queues: Queues, watch: &Arc<Watch>, settings: &Settings) -
     });
     let parts = parts.collect();
     // The CPUs of this machine may be fewer: wherever there is one.
-    let cpus = core_affinity::get_core_ids().unwrap().into_iter().map(|it| it.id).cycle().take(CORES).collect();
+    let cpus =
+        core_affinity::get_core_ids().unwrap().into_iter().map(|it| it.id).cycle().take(CORES).collect();
     let config = EngineConfig { settings: settings.clone(), cpus };
     start(config, || Ok(Opened { cores: parts, memory: None })).unwrap()
 }
@@ -76,7 +79,9 @@ async fn ping([left, right]: &[EndpointHandle; 2], times: u8) -> Vec<(Stream, St
 
 #[test]
 fn cores_wake_each_other() {
-    for (spin, never_sleep) in [(Duration::ZERO, false), (Duration::from_micros(100), false), (Duration::ZERO, true)] {
+    for (spin, never_sleep) in
+        [(Duration::ZERO, false), (Duration::from_micros(100), false), (Duration::ZERO, true)]
+    {
         run(async {
             let (handles, _) = crossed(spin, never_sleep);
             let pairs = ping(&handles, 200).await;
@@ -119,7 +124,8 @@ fn no_core_is_left_behind_when_one_does_not_start() {
     let parts: Vec<MakePart<Watched>> = vec![
         Box::new(|| {
             let [queues, _] = queues(1, |_, queue| queue);
-            let ports: Vec<_> = queues.into_iter().flatten().map(|inner| Watched { inner, watch: Arc::default() }).collect();
+            let ports: Vec<_> =
+                queues.into_iter().flatten().map(|inner| Watched { inner, watch: Arc::default() }).collect();
             let endpoint = endpoint_config(1, &ports);
             Ok(Part::new(ports, endpoint))
         }),
@@ -129,7 +135,8 @@ fn no_core_is_left_behind_when_one_does_not_start() {
     let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
     assert!(matches!(error, StartError::Open(_)), "{error}");
     assert_eq!(error.to_string(), "no such card");
-    let parts: Vec<MakePart<Watched>> = vec![Box::new(|| Err("unused".into())), Box::new(|| panic!("a defect"))];
+    let parts: Vec<MakePart<Watched>> =
+        vec![Box::new(|| Err("unused".into())), Box::new(|| panic!("a defect"))];
     let config = EngineConfig { settings: Settings::default(), cpus: vec![0, 0] };
     let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
     assert_eq!(error.to_string(), "unused");

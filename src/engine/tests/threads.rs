@@ -181,8 +181,9 @@ fn clients_hear_of_an_engine_that_dies() {
 #[test]
 fn what_cannot_start_says_why() {
     type MakeIt = fn() -> Result<Part<MemoryDevice>, Box<dyn std::error::Error + Send + Sync>>;
-    let begin =
-        |make: MakeIt| start(EngineConfig::default(), move || Ok(Opened::single(make, None))).map(drop).unwrap_err();
+    let begin = |make: MakeIt| {
+        start(EngineConfig::default(), move || Ok(Opened::single(make, None))).map(drop).unwrap_err()
+    };
     let error = begin(|| Err("no such card".into()));
     assert!(matches!(error, StartError::Open(_)));
     assert_eq!(error.to_string(), "no such card");

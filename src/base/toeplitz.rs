@@ -1,7 +1,7 @@
 //! The hash by which NICs spread frames over their queues (receive-side
 //! scaling): <https://learn.microsoft.com/windows-hardware/drivers/network/rss-hashing-functions>.
 
-use crate::base::FourTuple;
+use super::FourTuple;
 use std::net::IpAddr;
 
 /// Bytes of addresses and ports of IPv6.
@@ -51,6 +51,28 @@ fn toeplitz(key: &[u8; KEY_BYTES], input: &[u8]) -> u32 {
         window = window << 8 | u64::from(next) << 24;
     }
     hash
+}
+
+/// A key unrolled: what each value of each byte of the input adds to the hash.
+pub(super) struct Rows([[u32; 256]; INPUT_BYTES_MOST]);
+
+impl Rows {
+    pub(super) fn new(key: &[u8; KEY_BYTES]) -> Box<Self> {
+        let mut rows = Box::new(Self([[0; 256]; INPUT_BYTES_MOST]));
+        for (at, row) in rows.0.iter_mut().enumerate() {
+            for (value, sum) in (0..=u8::MAX).zip(row) {
+                let mut input = [0; INPUT_BYTES_MOST];
+                input[at] = value;
+                *sum = toeplitz(key, &input[..=at]);
+            }
+        }
+        rows
+    }
+
+    /// The hash of an input of at most [`INPUT_BYTES_MOST`].
+    pub(super) fn hash<'a>(&self, input: impl Iterator<Item = &'a u8>) -> u32 {
+        self.0.iter().zip(input).fold(0, |hash, (row, &byte)| hash ^ row[usize::from(byte)])
+    }
 }
 
 #[cfg(test)]
