@@ -11,7 +11,7 @@ use dpdk_support::{eal, pools, wait_for, wait_readable};
 use mpdk::device::Device;
 use mpdk::dpdk::{DpdkDevice, Error, Pool, Port, PortConfig};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -78,8 +78,6 @@ struct Progress {
     up: AtomicU64,
     down: AtomicU64,
     exchanged: AtomicU64,
-    /// The other side is to go.
-    over: AtomicBool,
 }
 
 fn number(device: &DpdkDevice, count: u32) -> u32 {
