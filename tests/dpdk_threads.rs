@@ -158,7 +158,7 @@ fn burst(pool: &Pool) -> Vec<mpdk::dpdk::Mbuf> {
 #[test]
 #[ignore = "measures"]
 fn what_a_buffer_costs() {
-    let eal = eal();
+    let (_alone, eal) = (alone(), eal());
     let pool = Pool::new(&eal, &PoolConfig::transmit("cost", 8192)).unwrap();
     for threads in [1, 2] {
         for registered in [true, false] {
