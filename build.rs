@@ -15,8 +15,18 @@ mod dpdk {
     use std::process::Command;
 
     const SHIM: &str = "src/dpdk/shim";
-    const SOURCES: [&str; 8] =
-        ["burst.c", "eal.c", "forward.c", "frame.c", "log.c", "mbuf.c", "memory.c", "port.c"];
+    const SOURCES: [&str; 10] = [
+        "burst.c",
+        "eal.c",
+        "flow.c",
+        "forward.c",
+        "frame.c",
+        "hash.c",
+        "log.c",
+        "mbuf.c",
+        "memory.c",
+        "port.c",
+    ];
     const INSTALL: &str = "DPDK 22.11 to 24.11 is needed (Debian, Ubuntu: apt install libdpdk-dev), \
                            or build without it: --no-default-features";
 

@@ -1,5 +1,6 @@
 //! What a device is called in the configuration.
 
+use super::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -69,6 +70,42 @@ impl DeviceAddress {
     /// Whether it is a virtual device of this driver (`net_tap`).
     pub fn is_driver(&self, driver: &str) -> bool {
         matches!(self, Self::Virtual { name, .. } if name.trim_end_matches(|c: char| c.is_ascii_digit()) == driver)
+    }
+
+    /// The same with as many queues, for drivers that must be told.
+    ///
+    /// # Errors
+    /// If the arguments say that there are fewer.
+    pub(super) fn for_queues(&self, queues: u16) -> Result<Self, Error> {
+        let Some(key) = self.queues_argument() else { return Ok(self.clone()) };
+        let mut told = self.clone();
+        match self.argument(key).map(str::parse::<u16>) {
+            None if queues > 1 => told.arguments_mut().push((key.into(), queues.to_string())),
+            Some(Ok(written)) if written < queues => {
+                let reason = format!("its argument {key}={written} is for fewer than {queues} queues");
+                return Err(Error::Unsupported { port: self.name().into(), reason });
+            }
+            // What is no number the driver refuses.
+            _ => {}
+        }
+        Ok(told)
+    }
+
+    /// How a virtual driver is told its queues, if it must be.
+    fn queues_argument(&self) -> Option<&'static str> {
+        const DRIVERS: [(&str, &str); 4] = [
+            ("net_virtio_user", "queues"),
+            ("net_vhost", "queues"),
+            ("net_af_packet", "qpairs"),
+            ("net_af_xdp", "queue_count"),
+        ];
+        DRIVERS.iter().find(|(driver, _)| self.is_driver(driver)).map(|&(_, key)| key)
+    }
+
+    fn arguments_mut(&mut self) -> &mut Vec<(String, String)> {
+        match self {
+            Self::Virtual { arguments, .. } | Self::Pci { arguments, .. } => arguments,
+        }
     }
 
     fn arguments(&self) -> &[(String, String)] {
@@ -158,6 +195,24 @@ mod tests {
                 .unwrap()
                 .is_driver("net_virtio_user")
         );
+    }
+
+    #[test]
+    fn drivers_are_told_their_queues() {
+        let told = |text: &str, queues| {
+            text.parse::<DeviceAddress>().unwrap().for_queues(queues).map(|address| address.to_string())
+        };
+        assert_eq!(told("net_vhost0,iface=/x", 2).unwrap(), "net_vhost0,iface=/x,queues=2");
+        assert_eq!(told("net_vhost0,iface=/x", 1).unwrap(), "net_vhost0,iface=/x");
+        assert_eq!(
+            told("net_virtio_user0,path=/x,queues=4", 2).unwrap(),
+            "net_virtio_user0,path=/x,queues=4"
+        );
+        assert_eq!(told("net_af_packet0,iface=x", 3).unwrap(), "net_af_packet0,iface=x,qpairs=3");
+        assert_eq!(told("net_tap0", 2).unwrap(), "net_tap0");
+        assert_eq!(told("0000:3b:00.0", 2).unwrap(), "0000:3b:00.0");
+        let error = told("net_virtio_user0,path=/x,queues=1", 2).unwrap_err();
+        assert!(error.to_string().contains("queues=1"), "{error}");
     }
 
     #[test]

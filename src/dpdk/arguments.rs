@@ -63,8 +63,9 @@ pub struct EalConfig {
     /// running process needs its own; a killed process's hugepages are freed
     /// by the next one that has its prefix.
     pub file_prefix: String,
-    /// The CPUs that engine threads will run on; DPDK's own housekeeping stays
-    /// on the first. Empty: any.
+    /// The CPUs that engine threads will run on: these pin themselves. DPDK's
+    /// own housekeeping runs on the others, or on these if there are no others.
+    /// Empty: any.
     pub cores: Vec<u32>,
     /// The PCI devices DPDK may touch. Others, and all if there are none, it
     /// does not look at.
@@ -114,6 +115,8 @@ const OWNED: [&str; 17] = [
     "--single-file-segments",
     "--proc-type",
 ];
+/// CPUs that an lcore can have (`RTE_MAX_LCORE` as distributions build DPDK).
+const CPU_LIMIT: u32 = 128;
 /// What of the prefix still fits into the path of a Unix socket.
 const PREFIX_LIMIT: usize = 32;
 /// 1 TiB: more is a slip of the finger.
@@ -145,12 +148,26 @@ impl EalConfig {
         if !self.telemetry {
             arguments.push("--no-telemetry".into());
         }
-        // One thread of DPDK's own; the engine's threads register themselves.
-        arguments.push(format!("--lcores=0@{}", self.cores.first().copied().unwrap_or_else(any_core)));
+        arguments.push(format!("--lcores=0@({})", self.lcore_cpus()));
         arguments.push(format!("--file-prefix={}", self.file_prefix));
         arguments.push(format!("--log-level=*:{}", self.log_level.name()));
         arguments.extend(self.extra.iter().cloned());
         Ok(arguments)
+    }
+
+    /// One lcore for the calling thread, whatever the number of cores: DPDK
+    /// would start a thread for each further one. Engine threads register
+    /// themselves and get an lcore id of their own. That the one lcore has all
+    /// their CPUs keeps DPDK's housekeeping off them if there are others.
+    fn lcore_cpus(&self) -> String {
+        let all: Vec<u32> = allowed_cores().collect();
+        let wanted = if self.cores.is_empty() { &all } else { &self.cores };
+        let mut cpus: Vec<u32> = wanted.iter().copied().filter(|&cpu| cpu < CPU_LIMIT).collect();
+        // Beyond the limit DPDK says what it does not like.
+        if cpus.is_empty() {
+            cpus.extend(wanted.first());
+        }
+        cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
     }
 
     fn push_memory(&self, arguments: &mut Vec<String>) {
@@ -215,10 +232,6 @@ fn check_extra(argument: &str) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::Config { key: "extra", reason })
-}
-
-fn any_core() -> u32 {
-    allowed_cores().next().unwrap_or(0)
 }
 
 fn allowed_cores() -> impl Iterator<Item = u32> {

@@ -31,7 +31,7 @@ impl ClientMemory {
 
 impl device::ClientMemory<Mbuf> for ClientMemory {
     fn reserve(&self, len: usize) -> Option<LentMemory> {
-        let zone = Zone::reserve(&self.eal, &self.next_name("region"), len);
+        let zone = Zone::reserve(&self.eal, &self.next_name("region"), len, self.receive.config().node);
         let zone =
             zone.inspect_err(|error| tracing::warn!(%error, "a client's bytes will be copied")).ok()?;
         let (address, len) = (zone.address(), zone.len());

@@ -1,7 +1,7 @@
 //! DPDK's environment abstraction layer: started once, ended last.
 
 use super::descriptors::Snapshot;
-use super::{EalConfig, Errno, Error, ThreadRegistration, ffi, log};
+use super::{DeviceAddress, EalConfig, Errno, Error, ThreadRegistration, ffi, log};
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,19 @@ impl Eal {
     /// If DPDK knows as many threads as it can.
     pub fn register_thread(&self) -> Result<ThreadRegistration, Error> {
         ThreadRegistration::new(self)
+    }
+
+    /// The NUMA node that a device on the PCI bus is connected to: where its
+    /// pools and its threads belong. `None` if it has none, or the device is
+    /// not there.
+    pub fn node_of(&self, device: &DeviceAddress) -> Option<u32> {
+        let (mut id, name) = (0, CString::new(device.name()).ok()?);
+        let _control = self.control();
+        // SAFETY: DPDK runs; the name lives through the call, and there is room
+        // for one number.
+        Errno::check(unsafe { ffi::mpdk_port_by_name(name.as_ptr(), &raw mut id) }).ok()?;
+        // SAFETY: the port was just found, and the lock keeps it.
+        u32::try_from(unsafe { ffi::mpdk_port_node(id) }).ok()
     }
 
     /// Held while devices are attached, configured or detached.

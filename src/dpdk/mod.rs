@@ -37,7 +37,7 @@ pub use error::{Errno, Error, LogTail};
 pub use mbuf::{HandedOver, Mbuf};
 pub use offload::OffloadRequest;
 pub use pool::{Pool, PoolConfig, PoolKind};
-pub use port::{Port, PortConfig};
+pub use port::{FlowRule, Port, PortConfig, ReceiveSpread};
 pub use queue::DpdkDevice;
 pub use thread::ThreadRegistration;
 pub use zone::{Access, ExportedPiece, ZoneExport};

@@ -1,6 +1,6 @@
 //! Pools of packet buffers.
 
-use super::zone::Zone;
+use super::zone::{Zone, node_number};
 use super::{Access, DeviceAddress, Eal, Errno, Error, Mbuf, ZoneExport, ffi, log};
 use std::ffi::CString;
 use std::ptr::NonNull;
@@ -27,13 +27,17 @@ pub struct PoolConfig {
     pub buffers: u32,
     /// Bytes of frame that one buffer takes; longer frames take several.
     pub payload_bytes: u16,
+    /// The NUMA node its memory lies on: that of its [port](super::Port::node);
+    /// any if `None`. [Ordinary pages](super::MemoryMode::NoHuge) lie where the
+    /// kernel puts them.
+    pub node: Option<u32>,
 }
 
 impl PoolConfig {
     /// For receiving: buffers of 2048 bytes that take frames of a 1500 byte
     /// MTU whole.
     pub fn receive(name: &str, buffers: u32) -> Self {
-        Self { name: name.into(), kind: PoolKind::Exported, buffers, payload_bytes: 1920 }
+        Self { name: name.into(), kind: PoolKind::Exported, buffers, payload_bytes: 1920, node: None }
     }
 
     /// What these devices need to receive into: net_af_packet and NICs, which
@@ -56,7 +60,7 @@ impl PoolConfig {
 
     /// For sending.
     pub fn transmit(name: &str, buffers: u32) -> Self {
-        Self { name: name.into(), kind: PoolKind::Ordinary, buffers, payload_bytes: 2048 }
+        Self { name: name.into(), kind: PoolKind::Ordinary, buffers, payload_bytes: 2048, node: None }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -72,6 +76,16 @@ impl PoolConfig {
             return wrong("payload_bytes", format!("{} is not between 256 and 16384", self.payload_bytes));
         }
         Ok(())
+    }
+
+    /// DPDK itself would not mind on ordinary pages.
+    fn check_node(&self) -> Result<(), Error> {
+        // SAFETY: DPDK runs.
+        if self.node.is_none_or(|node| unsafe { ffi::mpdk_has_node(node_number(Some(node))) }) {
+            return Ok(());
+        }
+        let reason = format!("this machine has no NUMA node {}", self.node.unwrap_or_default());
+        Err(Error::Config { key: "node", reason })
     }
 
     /// Bytes of a buffer with the room in front of the frame.
@@ -120,11 +134,12 @@ impl Pool {
     /// If a value is impossible, the name is taken or memory lacks.
     pub fn new(eal: &Eal, config: &PoolConfig) -> Result<Self, Error> {
         config.check()?;
+        config.check_node()?;
         let zone = match config.kind {
             PoolKind::Ordinary => None,
             PoolKind::Exported => {
                 let len = config.buffers as usize * usize::from(config.stride());
-                Some(Zone::reserve(eal, &format!("{}-payload", config.name), len)?)
+                Some(Zone::reserve(eal, &format!("{}-payload", config.name), len, config.node)?)
             }
         };
         log::mark();
@@ -154,8 +169,13 @@ impl Pool {
     ) -> Result<Self, Error> {
         // SAFETY: reads a constant.
         let payload_bytes = bytes - unsafe { ffi::mpdk_headroom() };
-        let config =
-            PoolConfig { name: name.into(), kind: PoolKind::Exported, buffers: count, payload_bytes };
+        let config = PoolConfig {
+            name: name.into(),
+            kind: PoolKind::Exported,
+            buffers: count,
+            payload_bytes,
+            node: None,
+        };
         log::mark();
         let pool = create(&config, Some(extents)).map_err(|errno| Error::Memory {
             what: format!("pool {name}"),
@@ -176,6 +196,13 @@ impl Pool {
     pub fn available(&self) -> u32 {
         // SAFETY: the pool lives as long as `self`.
         unsafe { ffi::mpdk_pool_available(self.as_ptr()) }
+    }
+
+    /// Of these, the buffers that the calling thread keeps to itself: none
+    /// unless it is [registered](Eal::register_thread).
+    pub fn cached(&self) -> u32 {
+        // SAFETY: the pool lives as long as `self`.
+        unsafe { ffi::mpdk_pool_cached(self.as_ptr()) }
     }
 
     /// The payload's files for another process; `None` for an ordinary pool.
@@ -255,15 +282,26 @@ fn create(
     let name = CString::new(config.name.as_str()).map_err(|_| Errno::new(libc::EINVAL))?;
     let mut errno = 0;
     let (count, cache, room) = (config.buffers, config.cache(), config.data_room());
+    let node = node_number(config.node);
     // SAFETY: DPDK runs; the name and the extents live through the calls and
     // are copied; the extents are EAL memory that nobody else uses.
     let pool = unsafe {
         match extents {
-            None => ffi::mpdk_pool_ordinary(name.as_ptr(), count, cache, room, &raw mut errno),
+            None => ffi::mpdk_pool_ordinary(name.as_ptr(), count, cache, room, node, &raw mut errno),
             Some(extents) => {
                 let (from, len) = (extents.as_ptr(), extents.len() as u32);
                 let stride = config.stride();
-                ffi::mpdk_pool_pinned(name.as_ptr(), count, cache, room, stride, from, len, &raw mut errno)
+                ffi::mpdk_pool_pinned(
+                    name.as_ptr(),
+                    count,
+                    cache,
+                    room,
+                    stride,
+                    node,
+                    from,
+                    len,
+                    &raw mut errno,
+                )
             }
         }
     };

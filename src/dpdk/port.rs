@@ -1,15 +1,21 @@
 //! Ports: attached, configured and started; stopped, closed and removed.
 
+mod flow;
 mod setup;
+mod spread;
 
 use super::descriptors::Snapshot;
 use super::wake::{Source, Wake};
 use super::{DeviceAddress, DpdkDevice, Eal, Errno, Error, OffloadRequest, Pool, ffi, log, socket_file};
 use crate::device::Capabilities;
+use flow::Closed;
 use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+pub use flow::FlowRule;
+pub use spread::ReceiveSpread;
 
 /// What a port is to be like.
 #[derive(Clone, Debug)]
@@ -31,6 +37,10 @@ pub struct PortConfig {
     pub offload: OffloadRequest,
     /// Let the port wake a sleeping thread, if it can.
     pub interrupts: bool,
+    /// The key of the hash that spreads flows over several queues, where the
+    /// port has one; by default a random one, so that strangers cannot choose
+    /// the queue of their flows.
+    pub hash_key: Option<[u8; ReceiveSpread::KEY_BYTES]>,
 }
 
 impl Default for PortConfig {
@@ -44,6 +54,7 @@ impl Default for PortConfig {
             mac: None,
             offload: OffloadRequest::default(),
             interrupts: true,
+            hash_key: None,
         }
     }
 }
@@ -62,10 +73,15 @@ pub(super) struct Shared {
     pub(super) address: DeviceAddress,
     pub(super) capabilities: Capabilities,
     pub(super) mac: [u8; 6],
+    pub(super) queues: u16,
+    spread: Option<ReceiveSpread>,
+    /// Why it takes no flow rules; `None` if it does.
+    flow_refusal: Option<String>,
+    node: Option<u32>,
     /// Last seen by the first queue's thread, read by the others.
     pub(super) link: AtomicBool,
     /// Closes the port, which gives back what its rings hold: before the pools.
-    _attached: Attached,
+    attached: Attached,
     pub(super) transmit_pool: Pool,
     _receive_pool: Pool,
 }
@@ -82,6 +98,8 @@ struct Attached {
     before: Snapshot,
     /// What net_af_packet receives from.
     sockets: Vec<RawFd>,
+    /// Known to its flow rules.
+    closed: Closed,
 }
 
 // SAFETY: the pointer is a handle that is used once, when the port is removed.
@@ -106,7 +124,7 @@ impl Port {
         receive: &Pool,
         transmit: &Pool,
     ) -> Result<(Self, Vec<DpdkDevice>), Error> {
-        let mut attached = Attached::new(eal, address)?;
+        let mut attached = Attached::new(eal, &address.for_queues(config.queues)?)?;
         let ready = setup::set_up(&mut attached, config, receive)?;
         attached.before.close_new_on_exec();
         let wakes =
@@ -117,9 +135,13 @@ impl Port {
             address: address.clone(),
             capabilities: Capabilities { wake, ..ready.capabilities },
             mac: ready.mac,
+            queues: config.queues,
+            spread: ready.spread,
+            flow_refusal: ready.flow_refusal,
+            node: attached.node(),
             transmit_pool: transmit.clone(),
             link: AtomicBool::new(true),
-            _attached: attached,
+            attached,
             _receive_pool: receive.clone(),
         });
         let queues = (0..).zip(wakes).map(|(queue, wake)| DpdkDevice::new(&shared, queue, wake)).collect();
@@ -134,6 +156,18 @@ impl Port {
     /// The port's Ethernet address.
     pub fn mac(&self) -> [u8; 6] {
         self.0.mac
+    }
+
+    /// How the port spreads what it receives over its queues, as its driver
+    /// says; `None` if it has one queue, or its driver does not say so much:
+    /// then any frame may arrive on any queue.
+    pub fn spread(&self) -> Option<&ReceiveSpread> {
+        self.0.spread.as_ref()
+    }
+
+    /// The NUMA node that the port is connected to; `None` if it has none.
+    pub fn node(&self) -> Option<u32> {
+        self.0.node
     }
 
     /// Closes the port now rather than when its last queue is dropped.
@@ -178,12 +212,18 @@ impl Attached {
             eal: eal.clone(),
             sockets: before.new_packet_sockets(),
             before,
+            closed: Closed::default(),
         };
         // From here on dropping `attached` removes the device, for which it
         // takes the lock itself.
         drop(control);
         attached.device = attached.info()?.device;
         Ok(attached)
+    }
+
+    fn node(&self) -> Option<u32> {
+        // SAFETY: the port is attached.
+        u32::try_from(unsafe { ffi::mpdk_port_node(self.id) }).ok()
     }
 
     fn info(&self) -> Result<ffi::mpdk_port_info, Error> {
@@ -233,6 +273,7 @@ impl Drop for Attached {
     fn drop(&mut self) {
         let eal = self.eal.clone();
         let _control = eal.control();
+        self.closed.set();
         if self.started {
             // SAFETY: the queues are gone: nobody sends or receives.
             let result = unsafe { ffi::mpdk_port_stop(self.id) };

@@ -20,6 +20,15 @@ impl ThreadRegistration {
     }
 }
 
+impl ThreadRegistration {
+    /// The number that DPDK knows the thread by (its lcore id): unique among
+    /// the threads that are known to it at the time.
+    pub fn lcore(&self) -> u32 {
+        // SAFETY: DPDK runs.
+        u32::try_from(unsafe { ffi::mpdk_thread_lcore() }).unwrap_or(u32::MAX)
+    }
+}
+
 impl Drop for ThreadRegistration {
     fn drop(&mut self) {
         if self.ours {

@@ -60,6 +60,11 @@ unsafe impl Send for Zone {}
 // SAFETY: as above.
 unsafe impl Sync for Zone {}
 
+/// A NUMA node as DPDK takes it: -1 is any.
+pub(super) fn node_number(node: Option<u32>) -> i32 {
+    node.and_then(|node| i32::try_from(node).ok()).unwrap_or(-1)
+}
+
 /// A run of pages that one file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
@@ -70,9 +75,9 @@ struct Run {
 }
 
 impl Zone {
-    /// At least `len` bytes, rounded up to whole pages so that nothing else
-    /// lies on them.
-    pub(super) fn reserve(eal: &Eal, name: &str, len: usize) -> Result<Self, Error> {
+    /// At least `len` bytes on a NUMA node, any if `None`; rounded up to whole
+    /// pages so that nothing else lies on them.
+    pub(super) fn reserve(eal: &Eal, name: &str, len: usize, node: Option<u32>) -> Result<Self, Error> {
         // SAFETY: DPDK runs.
         let page_bytes = unsafe { ffi::mpdk_page_bytes() } as usize;
         let len = len.next_multiple_of(page_bytes.max(1));
@@ -80,7 +85,9 @@ impl Zone {
         let mut errno = 0;
         log::mark();
         // SAFETY: DPDK runs; the name lives through the call and is copied.
-        let zone = unsafe { ffi::mpdk_zone_reserve(c_name.as_ptr(), len, page_bytes, &raw mut errno) };
+        let zone = unsafe {
+            ffi::mpdk_zone_reserve(c_name.as_ptr(), len, page_bytes, node_number(node), &raw mut errno)
+        };
         let Some(zone) = NonNull::new(zone.cast_mut()) else {
             let errno = Errno::check(errno).err().unwrap_or_else(Errno::last);
             return Err(Error::Memory { what: format!("zone {name}"), bytes: len, errno, log: log::tail() });

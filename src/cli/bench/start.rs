@@ -151,6 +151,7 @@ impl Memory {
             kind: PoolKind::Ordinary,
             buffers: (packets + 8).max(64),
             payload_bytes: PACKET_BYTES,
+            node: None,
         };
         let pool = Pool::new(eal, &config)?;
         // The ports' rings hold what was sent from it until they close, behind

@@ -1,6 +1,7 @@
 //! Configuring and starting a port.
 
-use super::{Attached, PortConfig};
+use super::spread::{self, ReceiveSpread};
+use super::{Attached, PortConfig, flow};
 use crate::device::Capabilities;
 use crate::dpdk::{DeviceAddress, Errno, Error, Pool, PoolKind, ffi, log, offload};
 
@@ -23,6 +24,8 @@ pub(super) struct Ready {
     pub(super) capabilities: Capabilities,
     pub(super) mac: [u8; 6],
     pub(super) interrupts: bool,
+    pub(super) spread: Option<ReceiveSpread>,
+    pub(super) flow_refusal: Option<String>,
 }
 
 /// Configures and starts `port`.
@@ -32,12 +35,19 @@ pub(super) fn set_up(port: &mut Attached, config: &PortConfig, receive: &Pool) -
     check(port, config, &info, receive)?;
     let payload_bytes = receive.config().payload_bytes;
     let offloads = offload::choose(&config.offload, info.offloads, config.mtu, payload_bytes);
+    let hash_key = config.hash_key.map_or_else(spread::random_key, Ok);
+    let hash_key = hash_key.map_err(|errno| Error::Port {
+        port: port.address.name().into(),
+        action: "drawing a key",
+        errno,
+        log: log::tail(),
+    })?;
     let wanted = ffi::mpdk_port_setup {
         offloads,
         queues: config.queues,
         mtu: config.mtu,
-        // Virtual devices hash at the cost of eBPF programs or not at all.
-        hash: config.queues > 1 && info.hashes_tcp && matches!(port.address, DeviceAddress::Pci { .. }),
+        hash: config.queues > 1 && info.hashes_tcp && may_hash(&port.address),
+        hash_key,
         interrupts: config.interrupts && may_interrupt(&port.address),
     };
     let interrupts = start_with_or_without_interrupts(port, config, &wanted, receive)?;
@@ -45,7 +55,12 @@ pub(super) fn set_up(port: &mut Attached, config: &PortConfig, receive: &Pool) -
     let mac = own_mac(port)?;
     let capabilities =
         offload::capabilities(&port.address, &config.offload, offloads, config.mtu, info.max_segments);
-    Ok(Ready { capabilities, mac, interrupts })
+    let spread = wanted.hash.then(|| spread::agree(port.id, &hash_key, config.queues)).flatten();
+    let flow_refusal = match config.queues {
+        1 => Some("it has one queue".into()),
+        _ => flow::refusal(port),
+    };
+    Ok(Ready { capabilities, mac, interrupts, spread, flow_refusal })
 }
 
 fn check(
@@ -83,6 +98,12 @@ fn check(
         return unsupported(format!("its receive queues hold {needed} buffers and the pool has {buffers}"));
     }
     Ok(())
+}
+
+/// Virtual devices hash at the cost of eBPF programs or not at all; net_null
+/// keeps what it is told, and nothing comes of it.
+fn may_hash(address: &DeviceAddress) -> bool {
+    matches!(address, DeviceAddress::Pci { .. }) || address.is_driver("net_null")
 }
 
 /// Whether it is worth asking: of the virtual devices only these interrupt,

@@ -86,3 +86,23 @@ mpdk_thread_unregister(void)
 {
 	rte_thread_unregister();
 }
+
+int
+mpdk_thread_lcore(void)
+{
+	unsigned int lcore = rte_lcore_id();
+
+	return lcore == LCORE_ID_ANY ? -1 : (int)lcore;
+}
+
+bool
+mpdk_has_node(int node)
+{
+	unsigned int i;
+
+	for (i = 0; i < rte_socket_count(); i++) {
+		if (rte_socket_id_by_idx(i) == node)
+			return true;
+	}
+	return false;
+}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
@@ -30,11 +31,11 @@ mpdk_page_bytes(void)
 }
 
 const struct rte_memzone *
-mpdk_zone_reserve(const char *name, size_t len, size_t align, int *error)
+mpdk_zone_reserve(const char *name, size_t len, size_t align, int node, int *error)
 {
 	const struct rte_memzone *zone;
 
-	zone = rte_memzone_reserve_aligned(name, len, SOCKET_ID_ANY, 0, (unsigned int)align);
+	zone = rte_memzone_reserve_aligned(name, len, node, 0, (unsigned int)align);
 	*error = zone == NULL ? -rte_errno : 0;
 	return zone;
 }
@@ -92,20 +93,21 @@ choose_order(void)
 }
 
 struct rte_mempool *
-mpdk_pool_ordinary(const char *name, uint32_t count, uint32_t cache, uint16_t data_room, int *error)
+mpdk_pool_ordinary(const char *name, uint32_t count, uint32_t cache, uint16_t data_room, int node,
+		   int *error)
 {
 	struct rte_mempool *pool;
 
 	choose_order();
-	pool = rte_pktmbuf_pool_create(name, count, cache, 0, data_room, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create(name, count, cache, 0, data_room, node);
 	*error = pool == NULL ? -rte_errno : 0;
 	return pool;
 }
 
 struct rte_mempool *
 mpdk_pool_pinned(const char *name, uint32_t count, uint32_t cache, uint16_t data_room,
-		 uint16_t stride, const struct mpdk_extent *extents, uint32_t extent_count,
-		 int *error)
+		 uint16_t stride, int node, const struct mpdk_extent *extents,
+		 uint32_t extent_count, int *error)
 {
 	struct rte_pktmbuf_extmem *memory;
 	struct rte_mempool *pool;
@@ -123,7 +125,7 @@ mpdk_pool_pinned(const char *name, uint32_t count, uint32_t cache, uint16_t data
 		memory[i].elt_size = stride;
 	}
 	choose_order();
-	pool = rte_pktmbuf_pool_create_extbuf(name, count, cache, 0, data_room, SOCKET_ID_ANY,
+	pool = rte_pktmbuf_pool_create_extbuf(name, count, cache, 0, data_room, node,
 					      memory, extent_count);
 	*error = pool == NULL ? -rte_errno : 0;
 	free(memory);
@@ -159,6 +161,14 @@ uint32_t
 mpdk_pool_available(const struct rte_mempool *pool)
 {
 	return rte_mempool_avail_count(pool);
+}
+
+uint32_t
+mpdk_pool_cached(struct rte_mempool *pool)
+{
+	struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+
+	return cache == NULL ? 0 : cache->len;
 }
 
 uint16_t

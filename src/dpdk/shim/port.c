@@ -7,6 +7,8 @@
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include "hash.h"
+
 struct offload_name {
 	uint32_t ours;
 	uint64_t theirs;
@@ -25,12 +27,6 @@ static const struct offload_name transmit_offloads[] = {
 	{ MPDK_TX_MULTI_SEGMENT, RTE_ETH_TX_OFFLOAD_MULTI_SEGS },
 	{ MPDK_TX_TCP_SEGMENTATION, RTE_ETH_TX_OFFLOAD_TCP_TSO },
 };
-
-/* What TCP connections are told apart by. */
-#define HASHED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP)
-
-/* A key that gives both directions of a connection the same hash. */
-#define HASH_KEY_LIMIT 64
 
 static uint32_t
 ours(const struct offload_name *names, size_t count, uint64_t theirs)
@@ -89,6 +85,12 @@ mpdk_port_by_name(const char *name, uint16_t *port)
 	return -ENODEV;
 }
 
+int
+mpdk_port_node(uint16_t port)
+{
+	return rte_eth_dev_socket_id(port);
+}
+
 /* Frame bytes beyond the MTU, as ethdev itself computes them. */
 static uint32_t
 overhead(const struct rte_eth_dev_info *info)
@@ -124,23 +126,8 @@ mpdk_port_info(uint16_t port, struct mpdk_port_info *out)
 	out->max_transmit_queues = info.max_tx_queues;
 	out->max_segments = info.tx_desc_lim.nb_seg_max;
 	out->hashes_tcp = (info.flow_type_rss_offloads & RTE_ETH_RSS_NONFRAG_IPV4_TCP) != 0 &&
-			  info.hash_key_size <= HASH_KEY_LIMIT;
+			  info.hash_key_size <= MPDK_LONGEST_HASH_KEY;
 	return 0;
-}
-
-static void
-set_hash(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, uint8_t *key)
-{
-	size_t i;
-
-	for (i = 0; i < HASH_KEY_LIMIT; i++)
-		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
-	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	conf->rx_adv_conf.rss_conf.rss_hf = HASHED & info->flow_type_rss_offloads;
-	if (info->hash_key_size > 0) {
-		conf->rx_adv_conf.rss_conf.rss_key = key;
-		conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
-	}
 }
 
 int
@@ -148,7 +135,7 @@ mpdk_port_configure(uint16_t port, const struct mpdk_port_setup *setup)
 {
 	struct rte_eth_conf conf = { 0 };
 	struct rte_eth_dev_info info;
-	uint8_t key[HASH_KEY_LIMIT];
+	uint8_t key[MPDK_LONGEST_HASH_KEY];
 	int result;
 
 	result = rte_eth_dev_info_get(port, &info);
@@ -161,8 +148,10 @@ mpdk_port_configure(uint16_t port, const struct mpdk_port_setup *setup)
 	conf.txmode.offloads =
 		theirs(transmit_offloads, RTE_DIM(transmit_offloads), setup->offloads);
 	conf.intr_conf.rxq = setup->interrupts;
-	if (setup->hash)
-		set_hash(&conf, &info, key);
+	if (setup->hash) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		mpdk_hash_conf(&info, setup->hash_key, key, &conf.rx_adv_conf.rss_conf);
+	}
 	return rte_eth_dev_configure(port, setup->queues, setup->queues, &conf);
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct rte_device;
+struct rte_flow;
 struct rte_mbuf;
 struct rte_mempool;
 struct rte_memzone;
@@ -35,6 +36,10 @@ const char *mpdk_runtime_folder(void);
 /* Gives the calling thread an lcore id; 1 if it has one already. */
 int mpdk_thread_register(void);
 void mpdk_thread_unregister(void);
+/* The calling thread's lcore id; -1 if it has none. */
+int mpdk_thread_lcore(void);
+/* Whether the machine has this NUMA node. */
+bool mpdk_has_node(int node);
 
 /* ---- memory.c ---- */
 
@@ -55,23 +60,27 @@ struct mpdk_extent {
 
 /* The size of the pages that EAL memory consists of. */
 uint64_t mpdk_page_bytes(void);
-const struct rte_memzone *mpdk_zone_reserve(const char *name, size_t len, size_t align, int *error);
+/* Here and below `node` is a NUMA node, -1 for any. */
+const struct rte_memzone *mpdk_zone_reserve(const char *name, size_t len, size_t align, int node,
+					    int *error);
 void *mpdk_zone_address(const struct rte_memzone *zone);
 int mpdk_zone_free(const struct rte_memzone *zone);
 /* The page that `address` lies in. */
 int mpdk_page_of(const void *address, struct mpdk_page *page);
 
 struct rte_mempool *mpdk_pool_ordinary(const char *name, uint32_t count, uint32_t cache,
-				       uint16_t data_room, int *error);
+				       uint16_t data_room, int node, int *error);
 /* Buffers whose payload lies in `extents`, one every `stride` bytes. */
 struct rte_mempool *mpdk_pool_pinned(const char *name, uint32_t count, uint32_t cache,
-				     uint16_t data_room, uint16_t stride,
+				     uint16_t data_room, uint16_t stride, int node,
 				     const struct mpdk_extent *extents, uint32_t extent_count,
 				     int *error);
 void mpdk_pool_free(struct rte_mempool *pool);
 /* A range that holds every buffer; false if there is none. */
 bool mpdk_pool_memory(struct rte_mempool *pool, struct mpdk_extent *extent);
 uint32_t mpdk_pool_available(const struct rte_mempool *pool);
+/* Buffers in the calling thread's cache; 0 if it has none. */
+uint32_t mpdk_pool_cached(struct rte_mempool *pool);
 uint16_t mpdk_headroom(void);
 
 /* ---- mbuf.c ---- */
@@ -230,12 +239,15 @@ struct mpdk_port_info {
 	bool hashes_tcp;
 };
 
+enum { MPDK_HASH_KEY = 40 };
+
 struct mpdk_port_setup {
 	uint32_t offloads;
 	uint16_t queues;
 	uint16_t mtu;
 	bool hash;
 	bool interrupts;
+	uint8_t hash_key[MPDK_HASH_KEY];
 };
 
 struct mpdk_port_counts {
@@ -249,6 +261,8 @@ struct mpdk_port_counts {
 int mpdk_device_attach(const char *devargs);
 int mpdk_device_detach(struct rte_device *device);
 int mpdk_port_by_name(const char *name, uint16_t *port);
+/* The NUMA node that the port is connected to; -1 if it has none. */
+int mpdk_port_node(uint16_t port);
 int mpdk_port_info(uint16_t port, struct mpdk_port_info *info);
 int mpdk_port_configure(uint16_t port, const struct mpdk_port_setup *setup);
 /* Rounds to what the port takes. */
@@ -275,5 +289,47 @@ int mpdk_port_counts(uint16_t port, struct mpdk_port_counts *counts);
 int mpdk_port_interrupt_fd(uint16_t port, uint16_t queue);
 int mpdk_port_interrupt_enable(uint16_t port, uint16_t queue);
 int mpdk_port_interrupt_disable(uint16_t port, uint16_t queue);
+
+/* ---- hash.c ---- */
+
+enum { MPDK_SPREAD_ENTRIES = 4096 };
+
+/* How a port chooses the queue of a received TCP segment. */
+struct mpdk_spread {
+	/* Both over the 4-tuple. */
+	bool tcp_ipv4;
+	bool tcp_ipv6;
+	uint8_t key[MPDK_HASH_KEY];
+	/* The queue of each entry, of which there are a power of two. */
+	uint32_t entries;
+	uint16_t queues[MPDK_SPREAD_ENTRIES];
+};
+
+/* What the driver of a started port reports. */
+int mpdk_port_spread(uint16_t port, struct mpdk_spread *spread);
+/* Hashing with this key, of a started port. */
+int mpdk_port_set_hash_key(uint16_t port, const uint8_t key[MPDK_HASH_KEY]);
+/* The entries of a started port to its queues in turn. */
+int mpdk_port_set_even_spread(uint16_t port, uint16_t queues);
+
+/* ---- flow.c ---- */
+
+/* TCP segments that a port receives. Addresses of IPv4 have 4 bytes; ports are numbers. */
+struct mpdk_flow_tuple {
+	bool ipv6;
+	uint8_t source[16];
+	uint8_t destination[16];
+	uint16_t source_port;
+	uint16_t destination_port;
+};
+
+enum { MPDK_FLOW_ERROR = 160 };
+
+/* Each writes to `error` what the driver says if it fails. */
+int mpdk_flow_validate(uint16_t port, const struct mpdk_flow_tuple *tuple, uint16_t queue,
+		       char error[MPDK_FLOW_ERROR]);
+int mpdk_flow_create(uint16_t port, const struct mpdk_flow_tuple *tuple, uint16_t queue,
+		     struct rte_flow **flow, char error[MPDK_FLOW_ERROR]);
+int mpdk_flow_destroy(uint16_t port, struct rte_flow *flow, char error[MPDK_FLOW_ERROR]);
 
 #endif
