@@ -24,10 +24,8 @@ impl PageFile {
     pub(super) fn create(path: PathBuf) -> Result<Self, StatisticsError> {
         for _ in 0..ATTEMPTS {
             if let Some(folder) = path.parent() {
-                make_folder(folder).map_err(|source| StatisticsError::System {
-                    path: folder.to_owned(),
-                    source,
-                })?;
+                make_folder(folder)
+                    .map_err(|source| StatisticsError::System { path: folder.to_owned(), source })?;
             }
             match try_create(&path) {
                 Ok(Some(file)) => return Ok(Self { file, path }),
