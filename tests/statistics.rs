@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::alloc::System;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::{DEADLINE, Process, disjoint_lines, is_root, program, wait_until};
+use support::{DEADLINE, Process, SmallDisk, disjoint_lines, is_root, program, wait_until};
 
 /// For [`a_publication_asks_for_no_memory`].
 #[global_allocator]
@@ -103,6 +103,24 @@ fn a_publication_asks_for_no_memory() {
         page.publish(&[turn; NAMES.len()]);
     }
     assert_eq!(allocations(), before);
+}
+
+/// Where there is no room for a page, making one fails: storing into it later
+/// would end the process (SIGBUS).
+#[test]
+fn a_full_file_system_is_an_error() {
+    if !is_root("a_full_file_system_is_an_error") {
+        return;
+    }
+    let disk = SmallDisk::mount(1);
+    let folder = disk.path("statistics");
+    let kept = page(&folder, 0);
+    let filled = std::fs::write(disk.path("filler"), vec![1; 2 << 20]);
+    assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    let error = StatisticsPage::create(&folder, CoreIndex(1), &NAMES.map(str::to_owned)).unwrap_err();
+    assert!(error.to_string().contains("/statistics/core-1: No space left"), "{error}");
+    assert!(!folder.join("core-1").exists());
+    drop(kept);
 }
 
 /// Not a test: the writer that the next one kills.

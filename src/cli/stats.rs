@@ -119,7 +119,7 @@ fn try_run(options: &Options, output: &mut impl Write) -> Result<(), StatsError>
         let signals = EndSignals::catch().map_err(StatsError::Runtime)?;
         let mut ticks = interval_at(tokio::time::Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        watch(options, output, &reader, statistics, (ticks, signals)).await
+        watch(options, output, &reader, statistics, ticks, signals).await
     })
 }
 
@@ -129,7 +129,8 @@ async fn watch(
     output: &mut impl Write,
     reader: &StatisticsReader,
     mut last: Statistics,
-    (mut ticks, mut signals): (Interval, EndSignals),
+    mut ticks: Interval,
+    mut signals: EndSignals,
 ) -> Result<(), StatsError> {
     loop {
         tokio::select! {

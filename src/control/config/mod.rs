@@ -9,7 +9,7 @@
 //! | `eal.memory` | no-huge | where packet memory comes from: `no-huge` (ordinary pages), `in-memory` (anonymous hugepages), `files` (a hugetlbfs) |
 //! | `eal.memory_mb` | 512 | packet memory reserved at the start, 64 to 1048576 |
 //! | `eal.cores` | [0] | the core that the packet loop runs on; exactly one so far |
-//! | `eal.file_prefix` | mpdk | sets DPDK's runtime files of several endpoints on one machine apart |
+//! | `eal.file_prefix` | mpdk | sets DPDK's runtime files and the statistics of several endpoints on one machine apart |
 //! | `eal.log_level` | warning | what DPDK logs: `error`, `warning`, `notice`, `info`, `debug` |
 //! | `eal.arguments` | [] | further arguments of DPDK's environment; those that a key stands for are refused |
 //! | `port.name` | required | the port's name in statistics and messages |

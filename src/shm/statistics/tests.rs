@@ -6,7 +6,7 @@ use crate::base::CoreIndex;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 const NAMES: [&str; 3] = ["FrameReceived", "port.left.received_frames", "engine.turns"];
@@ -298,28 +298,41 @@ fn any_bytes_are_survived() {
     assert!(read > 20 && skipped > 20, "{read} read, {skipped} skipped");
 }
 
+/// Ends a writer when a test ends, however it does.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Publishes the same number everywhere, the next each time, until told to stop.
+/// Gives the last.
+fn publish_until(stop: &AtomicBool, page: &mut StatisticsPage, counters: usize) -> u64 {
+    let mut turn = 0;
+    while !stop.load(Ordering::Relaxed) {
+        turn += 1;
+        page.publish(&vec![turn; counters]);
+        // A reader beside a writer that never rests finds no gap: of every length.
+        for _ in 0..turn % 512 {
+            std::hint::spin_loop();
+        }
+    }
+    turn
+}
+
 #[test]
 fn no_snapshot_is_torn() {
     const COUNTERS: usize = 200;
     let folder = Folder::new();
     let names: Vec<_> = (0..COUNTERS).map(|number| format!("n{number}")).collect();
     let mut page = StatisticsPage::create(&folder.path(), CoreIndex(0), &names).unwrap();
-    page.publish(&[0; COUNTERS]);
-    let (stop, published) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut turn = 0;
-            while !stop.load(Ordering::Relaxed) {
-                turn += 1;
-                page.publish(&[turn; COUNTERS]);
-                published.store(turn, Ordering::Relaxed);
-                // A reader beside a writer that never rests finds no gap: of every length.
-                for _ in 0..turn % 512 {
-                    std::hint::spin_loop();
-                }
-            }
-        });
-        let reader = StatisticsReader::open(&folder.path()).unwrap();
+    let reader = StatisticsReader::open(&folder.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    let published = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| publish_until(&stop, &mut page, COUNTERS));
+        let stop = Stop(&stop);
         let (mut whole, mut moved, mut last) = (0, 0, 0);
         while whole < 1_000 || moved < 100 {
             let statistics = reader.snapshot().unwrap();
@@ -329,8 +342,8 @@ fn no_snapshot_is_torn() {
             assert!(first >= last, "{first} after {last}");
             (whole, moved, last) = (whole + 1, moved + u64::from(first > last), first);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stop);
+        writer.join().unwrap()
     });
-    assert!(published.load(Ordering::Relaxed) > 0);
-    assert_eq!(value(&folder.snapshot().sum(), "n0"), Some(published.load(Ordering::Relaxed)));
+    assert_eq!(value(&folder.snapshot().sum(), "n0"), Some(published));
 }
