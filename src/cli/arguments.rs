@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{bench, check, get, logging, put, run, serve, wire};
+use super::{bench, check, get, logging, put, run, serve, stats, wire};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -29,6 +29,8 @@ pub(super) enum Verb {
     Wire(wire::Options),
     /// Measure an endpoint against another.
     Bench(bench::Options),
+    /// Show what a running endpoint counts.
+    Stats(stats::Options),
     /// Check a configuration and tell what it starts.
     Check(check::Options),
 }
@@ -48,7 +50,12 @@ impl Verb {
         match self {
             Self::Serve(_) | Self::Run(_) => "info",
             Self::Wire(options) if options.stays() => "info",
-            Self::Get(_) | Self::Put(_) | Self::Wire(_) | Self::Check(_) | Self::Bench(_) => "warn",
+            Self::Get(_)
+            | Self::Put(_)
+            | Self::Wire(_)
+            | Self::Stats(_)
+            | Self::Check(_)
+            | Self::Bench(_) => "warn",
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The verbs of the binary.
 //!
 //! Standard output carries only what was asked for (the content of `get -o -`,
-//! reports with `--json`, the explanation of `check`); everything said to a
+//! reports with `--json`, the explanation of `check`, the figures of `stats`); everything said to a
 //! person goes to standard error.
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; `serve`, `run` and `wire` also when a signal asked them to end |
-//! | 1 | the transfer failed, the endpoint or emulator broke down, or a running emulator refused |
+//! | 0 | done; `serve`, `run`, `wire` and `stats` also when a signal asked them to end |
+//! | 1 | the transfer failed, the endpoint or emulator broke down or does not run, or a running emulator refused |
 //! | 2 | wrong usage of the command line |
 //! | 3 | the server refused |
 //! | 4 | a local file or folder |
@@ -29,6 +29,7 @@ mod running;
 mod serve;
 mod signals;
 mod start;
+mod stats;
 mod wire;
 
 pub use endpoint::{Endpoint, StartError};
@@ -65,6 +66,7 @@ pub fn run<E: Endpoint>(
         Verb::Run(options) => run::run(options, start),
         Verb::Wire(options) => wire::run(options, &mut std::io::stdout().lock()),
         Verb::Bench(options) => bench::run(options),
+        Verb::Stats(options) => stats::run(options, &mut std::io::stdout().lock()),
         Verb::Check(options) => check::run(options, &mut std::io::stdout().lock()),
     };
     ExitCode::from(code)

@@ -32,6 +32,7 @@ mod receive;
 mod request;
 mod server;
 mod slot;
+mod statistics;
 mod transmit;
 
 #[cfg(test)]
@@ -41,6 +42,12 @@ pub use in_place::{InPlace, PacketTicket, Released};
 pub use request::{Limits, Request, Ticket, Violation};
 pub use server::{ClientId, Server};
 pub use slot::ClientSlot;
+pub use statistics::{
+    COUNTERS_MOST, CoreStatistics, NAME_BYTES_MOST, SkipReason, Skipped, Statistics, StatisticsError,
+    StatisticsPage, StatisticsReader,
+};
+#[cfg(loom)]
+pub use statistics::{SequenceWord, publish, read};
 pub use transmit::{ArenaSlice, BlockHold};
 
 pub use mpdk_client::layout::{Address, ConnectionInfo, Geometry, Reason, SubflowInfo};

@@ -9,7 +9,7 @@
 //! | `eal.memory` | no-huge | where packet memory comes from: `no-huge` (ordinary pages), `in-memory` (anonymous hugepages), `files` (a hugetlbfs) |
 //! | `eal.memory_mb` | 512 | packet memory reserved at the start, 64 to 1048576 |
 //! | `eal.cores` | [0] | the CPUs that the packet loops stay on, a loop for each, 1 to 32. A connection belongs to one of them, which bounds it |
-//! | `eal.file_prefix` | mpdk | sets DPDK's runtime files of several endpoints on one machine apart |
+//! | `eal.file_prefix` | mpdk | sets DPDK's runtime files and the statistics of several endpoints on one machine apart |
 //! | `eal.log_level` | warning | what DPDK logs: `error`, `warning`, `notice`, `info`, `debug` |
 //! | `eal.arguments` | [] | further arguments of DPDK's environment; those that a key stands for are refused |
 //! | `port.name` | required | the port's name in statistics and messages |
@@ -78,6 +78,7 @@ pub use explain::Explanation;
 pub use machine::{Machine, ThisMachine};
 pub use memory::MemoryNeed;
 pub use problem::{ConfigError, Problem, Problems};
+pub use sections::{DEFAULT_FILE_PREFIX, check_file_prefix};
 pub use settings::{Config, DefaultUsed, Eal, EalLogLevel, Engine, Memory, Mptcp, Port, Subnet, Tcp};
 pub use wire::{DIRECTION_KEYS, DirectionSettings, WireConfig, WireDevice, WireLink};
 
@@ -101,6 +102,24 @@ impl Config {
         let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
         let text = std::fs::read_to_string(file).map_err(unreadable)?;
         Ok(Self::parse(&text, file, &ThisMachine)?)
+    }
+
+    /// The `eal.file_prefix` of a file. Nothing else in it is looked at: what it
+    /// asks of the machine is taken while its endpoint runs.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no TOML, or the prefix is none.
+    pub fn load_file_prefix(file: &Path) -> Result<String, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        let notes = Notes::new(&text);
+        let root = parse_table(&text, &notes);
+        let prefix = root.map(|root| sections::read_eal_file_prefix(root.get_ref(), &notes));
+        let (problems, _) = notes.into_parts();
+        match prefix {
+            Some(prefix) if problems.is_empty() => Ok(prefix),
+            _ => Err(Problems::new(file, problems).into()),
+        }
     }
 
     /// Checks the text of a file for `machine`.

@@ -8,6 +8,9 @@ use crate::congestion::Algorithm;
 use crate::mptcp::SchedulerKind;
 use toml::de::DeTable;
 
+/// The file prefix of an endpoint whose configuration names none.
+pub const DEFAULT_FILE_PREFIX: &str = "mpdk";
+
 /// Arguments of DPDK's environment that a key of the file stands for.
 const OWNED_ARGUMENTS: &[(&str, &str)] = &[
     ("-l", "eal.cores"),
@@ -66,15 +69,31 @@ fn read_cores(section: &mut Section<'_>, notes: &Notes, machine: &impl Machine, 
     cores.into_iter().map(|core| core.value).collect()
 }
 
+/// `eal.file_prefix` alone.
+pub(super) fn read_eal_file_prefix(root: &DeTable<'_>, notes: &Notes) -> String {
+    read_file_prefix(&mut Section::of(root, "eal", notes), notes)
+}
+
 fn read_file_prefix(section: &mut Section<'_>, notes: &Notes) -> String {
-    let prefix = section.string_or("file_prefix", "mpdk");
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let fits = (1..=32).contains(&prefix.value.len()) && prefix.value.bytes().all(plain);
-    if !fits || prefix.value.starts_with(['.', '-']) {
-        let message = "1 to 32 letters, digits, -, _ and . that start with none of the last three";
+    let prefix = section.string_or("file_prefix", DEFAULT_FILE_PREFIX);
+    if let Err(message) = check_file_prefix(&prefix.value) {
         notes.problem(prefix.line, section.path("file_prefix"), message);
     }
     prefix.value
+}
+
+/// Whether a text can be an [`Eal::file_prefix`].
+///
+/// # Errors
+/// What one looks like.
+pub fn check_file_prefix(prefix: &str) -> Result<(), &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let fits = (1..=32).contains(&prefix.len()) && prefix.bytes().all(plain);
+    if fits && !prefix.starts_with(['.', '-']) {
+        Ok(())
+    } else {
+        Err("1 to 32 letters, digits, -, _ and . that start with neither . nor -")
+    }
 }
 
 fn read_arguments(section: &mut Section<'_>, notes: &Notes) -> Vec<String> {
