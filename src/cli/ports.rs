@@ -1,10 +1,11 @@
 //! From a configuration to opened ports.
 
 use super::start::Failure;
+use crate::base::Spread;
 use crate::control::{self, Config, EalLogLevel, Memory, Port};
 use crate::dpdk::{
     DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig,
-    PoolKind, PortConfig,
+    PoolKind, PortConfig, ReceiveSpread,
 };
 
 /// DPDK and the ports on it.
@@ -13,6 +14,8 @@ pub(super) struct Opened {
     pub(super) eal: Eal,
     /// For each core its queues, in the order of the configured ports.
     pub(super) cores: Vec<Vec<DpdkDevice>>,
+    /// How each port spreads what it receives over the cores, if that is known.
+    pub(super) spreads: Vec<Option<Spread>>,
     /// What the ports receive into.
     pub(super) receive: Pool,
 }
@@ -28,14 +31,16 @@ pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
     let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
     let (receive, transmit) = pools(&eal, config, &addresses)?;
     let mut cores: Vec<Vec<DpdkDevice>> = config.eal.cores.iter().map(|_| Vec::new()).collect();
-    for (port, address) in config.ports.iter().zip(&addresses) {
-        let port = port_config(port, config.eal.cores.len());
-        let (_, queues) = crate::dpdk::Port::open(&eal, address, &port, &receive, &transmit)?;
+    let mut spreads = Vec::new();
+    for (index, (port, address)) in config.ports.iter().zip(&addresses).enumerate() {
+        let port = port_config(port, index, config.eal.cores.len());
+        let (port, queues) = crate::dpdk::Port::open(&eal, address, &port, &receive, &transmit)?;
         for (core, queue) in cores.iter_mut().zip(queues) {
             core.push(queue);
         }
+        spreads.push(port.spread().map(ReceiveSpread::over_cores));
     }
-    Ok(Opened { eal, cores, receive })
+    Ok(Opened { eal, cores, spreads, receive })
 }
 
 /// How DPDK is started on these cores.
@@ -70,9 +75,11 @@ fn pools(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<(Pool,
     Ok((Pool::new(eal, &receive)?, Pool::new(eal, &transmit)?))
 }
 
-fn port_config(port: &Port, cores: usize) -> PortConfig {
+fn port_config(port: &Port, index: usize, cores: usize) -> PortConfig {
     PortConfig {
         queues: cores as u16,
+        // Ports with too few queues are not all polled by the same core.
+        polling: (index % cores) as u16,
         mtu: port.mtu,
         receive_descriptors: port.rx_descriptors,
         transmit_descriptors: port.tx_descriptors,

@@ -52,14 +52,14 @@ pub(super) fn parts(
     opened: ports::Opened,
     resident: impl Fn(&Eal, usize) -> Result<Option<Box<dyn Resident<Mbuf>>>, Failure> + Send + Sync + 'static,
 ) -> Vec<MakePart<DpdkDevice>> {
-    let ports::Opened { eal, cores, .. } = opened;
-    let shared = Arc::new((config, eal, resident));
+    let ports::Opened { eal, cores, spreads, .. } = opened;
+    let shared = Arc::new((config, eal, spreads, resident));
     let part = |(core, ports): (usize, Vec<DpdkDevice>)| -> MakePart<DpdkDevice> {
         let shared = Arc::clone(&shared);
         Box::new(move || {
-            let (config, eal, resident) = &*shared;
+            let (config, eal, spreads, resident) = &*shared;
             let registered = eal.register_thread()?;
-            let endpoint = config.endpoint(&ports, core);
+            let endpoint = config.endpoint(&ports, core, spreads);
             let resident = resident(eal, core)?;
             Ok(Part { endpoint, ports, resident, keep: Some(Box::new(registered)) })
         })

@@ -39,7 +39,8 @@ pub trait Device {
     /// so a port that is never asked may stay down for ever.
     fn link_up(&mut self) -> bool;
 
-    /// Appends one burst of received frames to `out`; returns how many.
+    /// Appends one burst of received frames to `out`; returns how many came, those
+    /// included that went to other queues of the port.
     fn receive(&mut self, out: &mut Vec<(Self::Packet, ReceiveMeta)>) -> usize;
 
     /// Queues a frame for the next [`flush`](Self::flush). The header and the

@@ -5,8 +5,10 @@ mod setup;
 mod spread;
 
 use super::descriptors::Snapshot;
+use super::queue::{Side, sides};
 use super::wake::{Source, Wake};
 use super::{DeviceAddress, DpdkDevice, Eal, Errno, Error, OffloadRequest, Pool, ffi, log, socket_file};
+use crate::base::CoreIndex;
 use crate::device::Capabilities;
 use flow::Closed;
 use std::ffi::CString;
@@ -20,8 +22,11 @@ pub use spread::ReceiveSpread;
 /// What a port is to be like.
 #[derive(Clone, Debug)]
 pub struct PortConfig {
-    /// Receive and transmit queues: one of each per engine thread.
+    /// Receive and transmit queues: one of each per engine thread. A port that has
+    /// fewer is used with one, and the others are made in software.
     pub queues: u16,
+    /// Where queues are made in software, which thread's polls the port.
+    pub polling: u16,
     /// Bytes of network-layer packet in a frame.
     pub mtu: u16,
     /// Frames that wait in a receive queue; rounded to what the port takes.
@@ -47,6 +52,7 @@ impl Default for PortConfig {
     fn default() -> Self {
         Self {
             queues: 1,
+            polling: 0,
             mtu: 1500,
             receive_descriptors: 1024,
             transmit_descriptors: 512,
@@ -124,19 +130,27 @@ impl Port {
         receive: &Pool,
         transmit: &Pool,
     ) -> Result<(Self, Vec<DpdkDevice>), Error> {
-        let mut attached = Attached::new(eal, &address.for_queues(config.queues)?)?;
-        let ready = setup::set_up(&mut attached, config, receive)?;
+        let (told, queues) =
+            address.for_queues(config.queues).map_or((address.clone(), 1), |it| (it, config.queues));
+        let mut attached = Attached::new(eal, &told)?;
+        let queues = setup::queues(&attached, queues)?;
+        let of_driver = PortConfig { queues, ..config.clone() };
+        let ready = setup::set_up(&mut attached, &of_driver, receive)?;
         attached.before.close_new_on_exec();
-        let wakes =
-            (0..config.queues).map(|queue| attached.wake(queue, ready.interrupts)).collect::<Vec<_>>();
+        let wakes = (0..queues).map(|queue| attached.wake(queue, ready.interrupts)).collect::<Vec<_>>();
         let wake = wakes.iter().all(Option::is_some);
+        let in_software = (queues < config.queues).then(|| attached.divide(config)).transpose()?;
+        let (spread, sides) = in_software.map_or_else(
+            || (ready.spread, (0..queues).map(|_| Side::Own).collect()),
+            |(spread, sides)| (Some(spread), sides),
+        );
         let shared = Arc::new(Shared {
             id: attached.id,
             address: address.clone(),
             capabilities: Capabilities { wake, ..ready.capabilities },
             mac: ready.mac,
-            queues: config.queues,
-            spread: ready.spread,
+            queues,
+            spread,
             flow_refusal: ready.flow_refusal,
             node: attached.node(),
             transmit_pool: transmit.clone(),
@@ -144,8 +158,16 @@ impl Port {
             attached,
             _receive_pool: receive.clone(),
         });
-        let queues = (0..).zip(wakes).map(|(queue, wake)| DpdkDevice::new(&shared, queue, wake)).collect();
-        Ok((Self(shared), queues))
+        let mut wakes = (0..).zip(wakes);
+        let device = |side: Side| {
+            let of_driver = if let Side::Branch(_) = side { None } else { wakes.next() };
+            let (queue, wake) = of_driver.unwrap_or((0, None));
+            // Who cannot be woken by the others looks now and then.
+            let wake = wake.filter(|wake| side.bell_fd().is_none_or(|bell| wake.watch(bell).is_ok()));
+            DpdkDevice::new(&shared, queue, side, wake)
+        };
+        let devices = sides.into_iter().map(device).collect();
+        Ok((Self(shared), devices))
     }
 
     /// What the port does by itself.
@@ -159,8 +181,8 @@ impl Port {
     }
 
     /// How the port spreads what it receives over its queues, as its driver
-    /// says; `None` if it has one queue, or its driver does not say so much:
-    /// then any frame may arrive on any queue.
+    /// says or as it is done in software; `None` if it has one queue, or its driver
+    /// does not say so much: then any frame may arrive on any queue.
     pub fn spread(&self) -> Option<&ReceiveSpread> {
         self.0.spread.as_ref()
     }
@@ -219,6 +241,21 @@ impl Attached {
         drop(control);
         attached.device = attached.info()?.device;
         Ok(attached)
+    }
+
+    /// Makes queues in software.
+    fn divide(&self, config: &PortConfig) -> Result<(ReceiveSpread, Vec<Side>), Error> {
+        let (name, queues) = (self.address.name(), config.queues);
+        tracing::info!(port = name, queues, polling = config.polling, "its queues are made in software");
+        let fail =
+            |errno| Error::Port { port: name.into(), action: "making queues", errno, log: log::tail() };
+        let cores = u8::try_from(queues).map_err(|_| fail(Errno::new(libc::EINVAL)))?;
+        let polling = CoreIndex(config.polling.min(queues - 1) as u8);
+        let key = config.hash_key.map_or_else(spread::random_key, Ok).map_err(fail)?;
+        let spread = ReceiveSpread::even(key, queues);
+        let sides = sides(&spread.over_cores(), cores, polling)
+            .map_err(|error| fail(Errno::new(error.raw_os_error().unwrap_or(libc::EIO))))?;
+        Ok((spread, sides))
     }
 
     fn node(&self) -> Option<u32> {

@@ -2,16 +2,18 @@
 
 mod frame;
 mod pending;
+mod software;
 mod whole;
 
 use super::port::Shared;
 use super::tap::TapLink;
 use super::wake::Wake;
 use super::{Mbuf, ffi};
-use crate::base::{ChecksumState, ReceiveMeta, TransmitFrame};
+use crate::base::{ChecksumState, Packet, ReceiveMeta, TransmitFrame};
 use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
 use frame::Stash;
 use pending::Pending;
+pub(super) use software::{Side, sides};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,10 +30,14 @@ const BURST_LEAST: u32 = 4;
 /// be [registered](super::Eal::register_thread).
 ///
 /// With several queues, the first asks for the port's link and reports the
-/// port's own counts: its thread must not stop calling `link_up`.
+/// port's own counts: its thread must not stop calling `link_up`. Where the port
+/// has fewer queues than it was asked for, the thread that polls its only one does
+/// so, and serves the others, which are rings.
 #[derive(Debug)]
 pub struct DpdkDevice {
+    /// Which one the driver is asked for.
     queue: u16,
+    side: Side,
     pending: Pending,
     stash: Stash,
     /// The driver makes checksums as if each buffer began at an even byte of the
@@ -57,9 +63,10 @@ pub struct DpdkDevice {
 unsafe impl Send for DpdkDevice {}
 
 impl DpdkDevice {
-    pub(super) fn new(port: &Arc<Shared>, queue: u16, wake: Option<Wake>) -> Self {
+    pub(super) fn new(port: &Arc<Shared>, queue: u16, side: Side, wake: Option<Wake>) -> Self {
         Self {
             queue,
+            side,
             pending: Pending::new(port.id, queue),
             stash: Stash::new(&port.transmit_pool),
             sums_by_buffer: port.address.is_driver("net_tap"),
@@ -96,6 +103,30 @@ impl DpdkDevice {
         tap.and_then(|fd| self.tap_link.elsewhere_up(fd)).unwrap_or(driver)
     }
 
+    /// Whether this asks and tells what concerns the whole port.
+    fn is_first(&self) -> bool {
+        match self.side {
+            Side::Own => self.queue == 0,
+            Side::Hub(_) => true,
+            Side::Branch(_) => false,
+        }
+    }
+
+    /// Of a core that does not poll.
+    fn receive_from_ring(&mut self, out: &mut Vec<(Mbuf, ReceiveMeta)>) -> usize {
+        let Side::Branch(branch) = &mut self.side else { return 0 };
+        let before = out.len();
+        while out.len() - before < BURST
+            && let Some((frame, meta)) = branch.receive()
+        {
+            self.received_frames += 1;
+            self.received_bytes += frame.len() as u64;
+            out.push((frame, meta));
+        }
+        branch.release();
+        out.len() - before
+    }
+
     fn port_counts(&self) -> ffi::mpdk_port_counts {
         let mut counts = ffi::mpdk_port_counts::default();
         // SAFETY: room for the counts, which stay zero if the driver has none.
@@ -120,7 +151,7 @@ impl Device for DpdkDevice {
     }
 
     fn link_up(&mut self) -> bool {
-        let up = if self.queue == 0 {
+        let up = if self.is_first() {
             let up = self.ask_link();
             self.port.link.store(up, Ordering::Relaxed);
             up
@@ -138,28 +169,40 @@ impl Device for DpdkDevice {
     }
 
     fn receive(&mut self, out: &mut Vec<(Mbuf, ReceiveMeta)>) -> usize {
+        if let Side::Branch(_) = self.side {
+            return self.receive_from_ring(out);
+        }
         let count = match std::mem::take(&mut self.waiting) {
             0 => self.poll(),
             waiting => waiting,
         };
-        let bytes_before = self.received_bytes;
+        let mut bytes = 0;
         for received in &self.received[..count] {
-            self.received_bytes += u64::from(received.packet_len);
+            bytes += u64::from(received.packet_len);
             // SAFETY: the driver gave the frame away with this poll, and each
             // poll's frames are taken once.
-            if let Some(packet) = unsafe { Mbuf::from_received(received) } {
-                out.push((packet, meta(received)));
+            let Some(packet) = (unsafe { Mbuf::from_received(received) }) else { continue };
+            let here = match &mut self.side {
+                Side::Hub(hub) => hub.spread(packet, meta(received)),
+                _ => Some((packet, meta(received))),
+            };
+            if let Some(here) = here {
+                self.received_frames += 1;
+                self.received_bytes += u64::from(received.packet_len);
+                out.push(here);
             }
         }
-        self.received_frames += count as u64;
+        if let Side::Hub(hub) = &mut self.side {
+            hub.publish();
+        }
         if count > 0 {
-            self.burst = burst_for((self.received_bytes - bytes_before) as u32 / count as u32);
+            self.burst = burst_for(bytes as u32 / count as u32);
         }
         count
     }
 
     fn transmit<Q: InDevice<Self::Packet>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
-        if self.pending.room() == 0 {
+        if self.room() == 0 {
             return Err(Refusal::QueueFull);
         }
         let capabilities = &self.port.capabilities;
@@ -174,23 +217,50 @@ impl Device for DpdkDevice {
     }
 
     fn reclaim(&mut self) -> bool {
+        if let Side::Branch(branch) = &self.side {
+            branch.reclaim();
+            return true;
+        }
         // SAFETY: the port is started and this thread alone uses the queue.
         unsafe { ffi::mpdk_transmit_reclaim(self.port.id, self.queue) >= 0 }
     }
 
     fn room(&self) -> usize {
-        self.pending.room()
+        match &self.side {
+            // Half of it is the other cores'.
+            Side::Hub(hub) if hub.is_crowded() => self.pending.room().saturating_sub(pending::LIMIT / 2),
+            _ => self.pending.room(),
+        }
     }
 
     fn flush(&mut self) {
+        match &mut self.side {
+            Side::Branch(branch) => return branch.flush(&mut self.pending),
+            Side::Hub(hub) => {
+                if hub.gather(&mut self.pending) {
+                    // SAFETY: as in `reclaim`. A driver that cannot be asked gives
+                    // back when it sends.
+                    unsafe { ffi::mpdk_transmit_reclaim(self.port.id, self.queue) };
+                }
+            }
+            Side::Own => {}
+        }
         self.pending.flush(self.was_up);
     }
 
     fn wake_fd(&self) -> Option<RawFd> {
-        self.wake.as_ref().map(Wake::fd)
+        match &self.side {
+            Side::Branch(branch) => Some(branch.fd()),
+            _ => self.wake.as_ref().map(Wake::fd),
+        }
     }
 
     fn arm_wake(&mut self) -> bool {
+        let must_send = match &mut self.side {
+            Side::Branch(branch) => return branch.announce_sleep() || !self.pending.is_empty(),
+            Side::Hub(hub) => hub.announce_sleep(),
+            Side::Own => false,
+        };
         if let Some(wake) = &mut self.wake {
             wake.arm();
         }
@@ -200,10 +270,15 @@ impl Device for DpdkDevice {
         if self.waiting == 0 && self.wake.as_ref().is_some_and(Wake::nudge) {
             self.waiting = self.poll();
         }
-        self.waiting > 0 || !self.pending.is_empty()
+        self.waiting > 0 || must_send || !self.pending.is_empty()
     }
 
     fn disarm_wake(&mut self) {
+        match &self.side {
+            Side::Branch(branch) => branch.cancel_sleep(),
+            Side::Hub(hub) => hub.cancel_sleep(),
+            Side::Own => {}
+        }
         if let Some(wake) = &mut self.wake {
             wake.disarm();
         }
@@ -215,12 +290,13 @@ impl Device for DpdkDevice {
             received_bytes: self.received_bytes,
             ..self.pending.statistics()
         };
-        if self.queue != 0 {
+        if !self.is_first() {
             return own;
         }
         let port = self.port_counts();
+        let missed = if let Side::Hub(hub) = &self.side { hub.missed() } else { 0 };
         DeviceStatistics {
-            receive_missed: port.receive_missed + port.receive_no_buffer,
+            receive_missed: port.receive_missed + port.receive_no_buffer + missed,
             receive_errors: port.receive_errors,
             transmit_errors: port.transmit_errors,
             ..own

@@ -68,6 +68,14 @@ impl Wake {
         Ok(Self { epoll, source, port, queue, armed: false })
     }
 
+    /// Becomes readable with this descriptor too.
+    pub(super) fn watch(&self, fd: RawFd) -> Result<(), Errno> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+        // SAFETY: both descriptors are open, the event is copied.
+        let added = unsafe { libc::epoll_ctl(self.fd(), libc::EPOLL_CTL_ADD, fd, &raw mut event) };
+        if added < 0 { Err(Errno::last()) } else { Ok(()) }
+    }
+
     pub(super) fn fd(&self) -> RawFd {
         self.epoll.as_raw_fd()
     }

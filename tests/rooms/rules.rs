@@ -33,11 +33,11 @@ pub const ROOMS: &[Room] = &[
     pure("mptcp", &["base", "wire", "congestion", "tcp"]),
     pure("endpoint", &["base", "wire", "tcp", "mptcp"]),
     room("device", &["base"], false),
-    room("dpdk", &["base", "device"], true),
+    room("ring", &[], true),
+    room("dpdk", &["base", "device", "ring"], true),
     // Sleeping on descriptors and by a precise timer are calls of libc.
     room("relay", &["base", "emulator", "device"], true),
     room("shm", &["base", "client"], true),
-    room("ring", &[], true),
     room("engine", &["base", "device", "shm", "ring", "endpoint"], true),
     room("bench", &["base", "endpoint", "engine"], false),
     // The configuration is turned into the settings of congestion, tcp and mptcp.

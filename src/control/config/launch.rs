@@ -2,7 +2,7 @@
 
 use super::device::DeviceKind;
 use super::settings::{Config, Port};
-use crate::base::CoreIndex;
+use crate::base::{CoreIndex, Spread};
 use crate::device::{Capabilities, Device};
 use crate::endpoint::{EndpointConfig, Limits, MacAddress, PortAddress, PortConfig, Steering};
 use crate::engine;
@@ -21,8 +21,14 @@ const SUPER_SEGMENT_BYTES_MOST: u32 = 65_535 - HEADER_BYTES_MOST;
 
 impl Config {
     /// One core's host over `devices`, which are its queues of the configured
-    /// ports in their order. `core` counts from 0.
-    pub fn endpoint<D: Device>(&self, devices: &[D], core: usize) -> EndpointConfig {
+    /// ports in their order. `core` counts from 0; `spreads`: how each port
+    /// spreads what it receives over the cores.
+    pub fn endpoint<D: Device>(
+        &self,
+        devices: &[D],
+        core: usize,
+        spreads: &[Option<Spread>],
+    ) -> EndpointConfig {
         let cores = self.eal.cores.len();
         // What strangers can make grow is divided.
         let connections = (self.engine.max_connections as usize).div_ceil(cores.max(1));
@@ -33,7 +39,7 @@ impl Config {
             steering: (cores > 1).then(|| Steering {
                 core: CoreIndex(core as u8),
                 cores: cores as u8,
-                spreads: self.ports.iter().map(|_| None).collect(),
+                spreads: spreads.to_vec(),
             }),
         }
     }

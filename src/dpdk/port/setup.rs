@@ -28,6 +28,13 @@ pub(super) struct Ready {
     pub(super) flow_refusal: Option<String>,
 }
 
+/// How many queues of the driver's serve `wished` threads: as many, or one.
+pub(super) fn queues(port: &Attached, wished: u16) -> Result<u16, Error> {
+    let info = port.info()?;
+    let most = info.max_receive_queues.min(info.max_transmit_queues);
+    Ok(if wished > most && most > 0 { 1 } else { wished })
+}
+
 /// Configures and starts `port`.
 pub(super) fn set_up(port: &mut Attached, config: &PortConfig, receive: &Pool) -> Result<Ready, Error> {
     log::mark();

@@ -1,6 +1,7 @@
 //! How a port spreads received TCP segments over its queues: receive side
 //! scaling with the Toeplitz hash.
 
+use crate::base::{CoreIndex, Spread};
 use crate::dpdk::{Errno, ffi};
 use std::collections::HashMap;
 
@@ -20,6 +21,21 @@ pub struct ReceiveSpread {
 impl ReceiveSpread {
     /// Bytes of a key: the 36 bytes of an IPv6 4-tuple and the 4 of a hash.
     pub const KEY_BYTES: usize = ffi::MPDK_HASH_KEY as usize;
+    /// Entries of a table of our own.
+    const ENTRIES: u16 = 128;
+
+    /// Every queue alike.
+    pub(super) fn even(key: [u8; Self::KEY_BYTES], queues: u16) -> Self {
+        Self {
+            key,
+            queues: (0..Self::ENTRIES.max(queues.next_power_of_two())).map(|at| at % queues).collect(),
+        }
+    }
+
+    /// The same, where each core has the queue of its number.
+    pub fn over_cores(&self) -> Spread {
+        Spread { key: self.key, table: self.queues.iter().map(|&queue| CoreIndex(queue as u8)).collect() }
+    }
 }
 
 /// A key that nobody else knows, so that strangers cannot choose the queue of

@@ -44,7 +44,17 @@ pub(super) struct Built {
     pub(super) bytes: u32,
 }
 
+// SAFETY: nobody else has a reference to the frame. What it refers to may be
+// shared: the counts are atomic, and nobody writes to what they count.
+unsafe impl Send for Built {}
+
 impl Built {
+    /// # Safety
+    /// `mbuf` is a whole frame of `bytes`, whose only reference goes over.
+    pub(super) unsafe fn from_raw(mbuf: *mut ffi::rte_mbuf, bytes: u32) -> Option<Self> {
+        NonNull::new(mbuf).map(|mbuf| Self { mbuf, bytes })
+    }
+
     /// The frame itself, for the driver.
     pub(super) fn into_raw(self) -> *mut ffi::rte_mbuf {
         let mbuf = self.mbuf.as_ptr();

@@ -6,7 +6,7 @@ use crate::dpdk::ffi;
 use std::ptr::NonNull;
 
 /// Frames that wait at most: as many as a busy loop sends at once.
-const LIMIT: usize = 256;
+pub(super) const LIMIT: usize = 256;
 /// How often a burst is repeated within one flush.
 const ATTEMPTS: usize = 3;
 /// After so many flushes in which the driver took nothing, its first frame is
@@ -58,6 +58,17 @@ impl Pending {
     pub(super) fn push_whole(&mut self, frame: NonNull<ffi::rte_mbuf>, bytes: u32) {
         self.bytes.push(bytes);
         self.frames.push(frame.as_ptr());
+    }
+
+    /// Takes out the first `count` frames, or all there are. None of them was
+    /// prepared.
+    pub(super) fn take_front(&mut self, count: usize) -> impl Iterator<Item = Built> + '_ {
+        let count = count.min(self.frames.len());
+        debug_assert_eq!(self.prepared, 0);
+        let frames = self.frames.drain(..count).zip(self.bytes.drain(..count));
+        // SAFETY: each is a whole frame of ours, and given away once. If not all
+        // are asked for, the rest is lost, and no worse.
+        frames.filter_map(|(frame, bytes)| unsafe { Built::from_raw(frame, bytes) })
     }
 
     pub(super) fn statistics(&self) -> DeviceStatistics {
