@@ -1,5 +1,6 @@
 //! One core's engine and a turn of its loop.
 
+use super::board::Board;
 use super::clock;
 use super::exchange::{self, Exchange};
 use super::host::Host;
@@ -11,10 +12,11 @@ use super::signal::Signal;
 use super::start::Arrival;
 use super::world::World;
 use super::{Report, Resident, Settings, StartError};
-use crate::base::{Counters, Instant, Random};
+use crate::base::{CoreIndex, Counters, Instant, PortIndex, Random};
 use crate::device::{ClientMemory, Device, HandOver};
 use crate::endpoint::EndpointConfig;
 use crate::shm::{ClientSlot, Server};
+use std::path::Path;
 use std::sync::Arc;
 
 /// One core's engine: its ports, its endpoint and its clients.
@@ -32,6 +34,7 @@ pub struct Engine<D: Device> {
     pub(super) signal: Arc<Signal<Arrival>>,
     /// The way to the endpoint's other cores, if it has any.
     pub(super) exchange: Option<Exchange<D::Packet>>,
+    pub(super) board: Option<Board>,
     pub(super) poll_set: PollSet,
 }
 
@@ -120,6 +123,7 @@ impl<D: Device> Engine<D> {
             load: Load::default(),
             signal: seat.signal,
             exchange: seat.exchange,
+            board: None,
             poll_set: PollSet::default(),
             settings,
         })
@@ -155,7 +159,8 @@ impl<D: Device> Engine<D> {
     pub fn turn(&mut self, now: Instant) -> bool {
         let Self { server, host, ports, loans, settings, exchange, .. } = self;
         host.world.now = now;
-        if ports.check_links(&mut host.endpoint, &mut host.world.cx(), settings.link_interval) {
+        let is_time = ports.check_links(&mut host.endpoint, &mut host.world.cx(), settings.link_interval);
+        if is_time {
             // While the loop never sleeps, dead clients are noticed here.
             server.cancel_sleep();
         }
@@ -178,7 +183,28 @@ impl<D: Device> Engine<D> {
         } else {
             loans.reclaim.rest();
         }
+        if is_time {
+            self.publish();
+        }
         work > 0
+    }
+
+    /// Shows everybody what this core has counted, if anybody can see it.
+    fn publish(&mut self) {
+        let Self { board: Some(board), host, ports, load, exchange, .. } = self else { return };
+        let count = |outcome| host.world.counters.get(outcome) + ports.refused().get(outcome);
+        let hand_overs = exchange.as_ref().map_or(&[][..], Exchange::counts);
+        board.publish(count, *load, |port| ports.statistics(port), hand_overs);
+    }
+
+    /// Shows from now on on a page in `folder` what is counted here.
+    pub(super) fn show(&mut self, folder: &Path, core: CoreIndex) {
+        let endpoint = &self.host.endpoint;
+        let names = (0..self.ports.len() as u8).filter_map(|port| endpoint.port_config(PortIndex(port)));
+        match Board::new(folder, core, names.map(|port| port.name.as_str())) {
+            Ok(board) => self.board = Some(board),
+            Err(error) => tracing::warn!(%error, core = core.0, "there are no statistics of this core"),
+        }
     }
 
     /// What was counted so far.
@@ -188,7 +214,8 @@ impl<D: Device> Engine<D> {
             counters.add(outcome, count);
         }
         let hand_overs = self.exchange.as_ref().map_or(&[][..], Exchange::counts);
-        Report { counters, ports: self.ports.statistics(), hand_overs: hand_overs.to_vec(), load: self.load }
+        let ports = (0..self.ports.len()).map(|index| self.ports.statistics(index)).collect();
+        Report { counters, ports, hand_overs: hand_overs.to_vec(), load: self.load }
     }
 
     /// Packets that clients read in place, or that those which are gone may read.

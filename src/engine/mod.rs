@@ -28,6 +28,7 @@
 
 #[allow(unsafe_code)]
 mod allocations;
+mod board;
 mod bytes;
 mod clock;
 mod connections;

@@ -181,9 +181,13 @@ impl<D: Device> Ports<D> {
         &self.refused
     }
 
-    /// Each port's own counts.
-    pub(super) fn statistics(&self) -> Vec<DeviceStatistics> {
-        self.devices.iter().map(Device::statistics).collect()
+    /// One port's own counts.
+    pub(super) fn statistics(&self, index: usize) -> DeviceStatistics {
+        self.devices.get(index).map(Device::statistics).unwrap_or_default()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.devices.len()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::device::DeviceKind;
 use super::settings::{Config, Port};
 use crate::base::{CoreIndex, Spread};
+use crate::control::statistics_folder;
 use crate::device::{Capabilities, Device};
 use crate::endpoint::{EndpointConfig, Limits, MacAddress, PortAddress, PortConfig, Steering};
 use crate::engine;
@@ -54,7 +55,11 @@ impl Config {
             held_buffers: self.engine.packet_buffers as usize / 2 / self.eal.cores.len().max(1),
             ..engine::Settings::default()
         };
-        engine::EngineConfig { settings, cpus: self.pinned_cores().iter().map(|&cpu| cpu.into()).collect() }
+        engine::EngineConfig {
+            settings,
+            cpus: self.pinned_cores().iter().map(|&cpu| cpu.into()).collect(),
+            statistics: Some(statistics_folder(&self.eal.file_prefix)),
+        }
     }
 
     /// The cores that the file names. Those that it does not are no wish: two

@@ -4,10 +4,11 @@
 use super::handle::{Ended, Memory, Signals, stop};
 use super::{Arrival, EndpointHandle, EngineConfig, EngineDied, MakePart, OpenError, Opened, Part};
 use super::{StartError, text_of};
+use crate::base::CoreIndex;
 use crate::device::Device;
 use crate::engine::core::Seat;
 use crate::engine::signal::Signal;
-use crate::engine::{Engine, Report, Settings};
+use crate::engine::{Engine, Report};
 use core_affinity::CoreId;
 use std::any::Any;
 use std::sync::Arc;
@@ -111,15 +112,13 @@ where
     let first = places.next();
     let mut others = Others { threads: Vec::new(), signals: Arc::clone(&signals) };
     for (core, (make, seat)) in places {
-        let (settings, memory, signals) = (config.settings.clone(), memory.clone(), Arc::clone(&signals));
-        let cpu = config.cpus.get(core).copied();
-        others.start(core, move |started| {
-            follow(core, cpu, settings, (make, seat), memory, signals, started)
-        })?;
+        let (config, memory, signals) = (config.clone(), memory.clone(), Arc::clone(&signals));
+        let place = Place { core, make, seat };
+        others.start(core, move |started| follow(&config, place, &memory, signals, started))?;
     }
     // At least one core is configured.
-    let Some((_, (make, seat))) = first else { return Err(StartError::Cores { configured, opened }) };
-    let (engine, keep) = build(&config.settings, make, seat, &memory)?;
+    let Some((core, (make, seat))) = first else { return Err(StartError::Cores { configured, opened }) };
+    let (engine, keep) = build(config, Place { core, make, seat }, &memory)?;
     others.wait()?;
     let guard = EndGuard { own: Arc::clone(&engine.signal), all: signals };
     let packets = memory.as_ref().and_then(|memory| memory.packets());
@@ -127,21 +126,25 @@ where
     Ok((Crew { engine, guard, others, keep }, Memory { reserve, packets }))
 }
 
+/// One core's beginnings.
+struct Place<D: Device> {
+    core: usize,
+    make: MakePart<D>,
+    seat: Seat<D::Packet>,
+}
+
 /// Another core's thread.
 fn follow<D: Device>(
-    core: usize,
-    cpu: Option<usize>,
-    settings: Settings,
-    place: (MakePart<D>, Seat<D::Packet>),
-    memory: Memories<D>,
+    config: &EngineConfig,
+    place: Place<D>,
+    memory: &Memories<D>,
     all: Signals,
     started: &Sender<Result<(), StartError>>,
 ) -> Option<Report> {
-    let (make, seat) = place;
     // Dropped after the engine, also when that unwinds.
-    let _guard = EndGuard { own: Arc::clone(&all[core]), all };
-    let pinned = cpu.map_or(Ok(()), pin);
-    match pinned.and_then(|()| build(&settings, make, seat, &memory)) {
+    let _guard = EndGuard { own: Arc::clone(&place.seat.signal), all };
+    let pinned = config.cpus.get(place.core).map_or(Ok(()), |&cpu| pin(cpu));
+    match pinned.and_then(|()| build(config, place, memory)) {
         Ok((engine, keep)) => {
             let keep = keep;
             drop(started.send(Ok(())));
@@ -160,18 +163,21 @@ fn follow<D: Device>(
 type Built<D> = (Engine<D>, Option<Box<dyn Any>>);
 
 fn build<D: Device>(
-    settings: &Settings,
-    make: MakePart<D>,
-    seat: Seat<D::Packet>,
+    config: &EngineConfig,
+    place: Place<D>,
     memory: &Memories<D>,
 ) -> Result<Built<D>, StartError> {
+    let Place { core, make, seat } = place;
     let Part { ports, endpoint, resident, keep } = make().map_err(StartError::Open)?;
-    let mut engine = Engine::seated(settings.clone(), endpoint, ports, seat)?;
+    let mut engine = Engine::seated(config.settings.clone(), endpoint, ports, seat)?;
     if let Some(resident) = resident {
         engine.house(resident);
     }
     if let Some(memory) = memory {
         engine.lend(Arc::clone(memory));
+    }
+    if let Some(folder) = &config.statistics {
+        engine.show(folder, CoreIndex(core as u8));
     }
     Ok((engine, keep))
 }

@@ -12,6 +12,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt::{self, Debug};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How an endpoint's threads are started.
@@ -22,6 +23,8 @@ pub struct EngineConfig {
     /// The CPUs that the threads stay on, an engine for each; none: one engine,
     /// on any CPU.
     pub cpus: Vec<usize>,
+    /// Where each core shows what it counts; `None`: nowhere.
+    pub statistics: Option<PathBuf>,
 }
 
 /// Why something could not be opened.

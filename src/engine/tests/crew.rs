@@ -3,37 +3,84 @@
 use super::cores::{Queues, queues};
 use super::pair::{endpoint_config, run, server, small_region};
 use super::watched::{Watch, Watched};
-use crate::base::{CoreIndex, Duration, Outcome};
-use crate::endpoint::{EndpointConfig, Steering};
+use crate::base::{self, CoreIndex, Duration, Instant, Outcome, Packet, PortIndex};
+use crate::endpoint::{Endpoint, EndpointConfig, Event, Steering};
 use crate::engine::{
-    EndpointHandle, EngineConfig, MakePart, Opened, Part, Report, Settings, StartError, start,
+    Bytes, EndpointHandle, EngineConfig, MakePart, Opened, Part, Report, Resident, Settings, StartError,
+    start,
 };
 use crate::shm;
 use mpdk_client::{Context, Listener, Stream};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const CORES: usize = 2;
 
+/// Notes what its core writes to with every turn.
+#[derive(Debug)]
+struct Surveyor {
+    core: usize,
+    written: Written,
+}
+
+/// Which core writes where.
+type Written = Arc<Mutex<HashSet<(usize, Range<usize>)>>>;
+
+fn range_of<T>(value: &T) -> Range<usize> {
+    let start = std::ptr::from_ref(value) as usize;
+    start..start + size_of::<T>()
+}
+
+impl<P: Packet> Resident<P> for Surveyor {
+    fn take_event(&mut self, _: &mut base::Context<'_>, _: &mut Endpoint<Bytes<P>>, _: &Event) -> bool {
+        false
+    }
+
+    fn turn(&mut self, cx: &mut base::Context<'_>, endpoint: &mut Endpoint<Bytes<P>>) -> bool {
+        let ports = (0..2).filter_map(|port| endpoint.port_statistics(PortIndex(port))).map(range_of);
+        let ranges =
+            [range_of(cx.counters), range_of(cx.random), range_of(endpoint)].into_iter().chain(ports);
+        self.written.lock().unwrap().extend(ranges.map(|range| (self.core, range)));
+        false
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+}
+
 /// An endpoint whose last core is watched.
 fn endpoint(side: u8, queues: Queues, watch: &Arc<Watch>, settings: &Settings) -> EndpointHandle {
+    surveyed(side, queues, watch, settings, &Written::default())
+}
+
+fn surveyed(
+    side: u8,
+    queues: Queues,
+    watch: &Arc<Watch>,
+    settings: &Settings,
+    written: &Written,
+) -> EndpointHandle {
     let parts = queues.into_iter().enumerate().map(|(core, devices)| -> MakePart<Watched> {
         let watch = if core + 1 == CORES { Arc::clone(watch) } else { Arc::default() };
+        let surveyor = Surveyor { core, written: Arc::clone(written) };
         Box::new(move || {
             let watched = |inner| Watched { inner, watch: Arc::clone(&watch) };
             let ports: Vec<_> = devices.into_iter().map(watched).collect();
             let spreads = vec![None; ports.len()];
             let steering = Steering { core: CoreIndex(core as u8), cores: CORES as u8, spreads };
             let config = EndpointConfig { steering: Some(steering), ..endpoint_config(side, &ports) };
-            Ok(Part::new(ports, config))
+            Ok(Part { resident: Some(Box::new(surveyor)), ..Part::new(ports, config) })
         })
     });
     let parts = parts.collect();
     // The CPUs of this machine may be fewer: wherever there is one.
     let cpus =
         core_affinity::get_core_ids().unwrap().into_iter().map(|it| it.id).cycle().take(CORES).collect();
-    let config = EngineConfig { settings: settings.clone(), cpus };
+    let config = EngineConfig { settings: settings.clone(), cpus, statistics: None };
     start(config, || Ok(Opened { cores: parts, memory: None })).unwrap()
 }
 
@@ -131,13 +178,34 @@ fn no_core_is_left_behind_when_one_does_not_start() {
         }),
         Box::new(|| Err("no such card".into())),
     ];
-    let config = EngineConfig { settings: Settings::default(), cpus: vec![0, 0] };
+    let config = EngineConfig { cpus: vec![0, 0], ..EngineConfig::default() };
     let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
     assert!(matches!(error, StartError::Open(_)), "{error}");
     assert_eq!(error.to_string(), "no such card");
     let parts: Vec<MakePart<Watched>> =
         vec![Box::new(|| Err("unused".into())), Box::new(|| panic!("a defect"))];
-    let config = EngineConfig { settings: Settings::default(), cpus: vec![0, 0] };
+    let config = EngineConfig { cpus: vec![0, 0], ..EngineConfig::default() };
     let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
     assert_eq!(error.to_string(), "unused");
+}
+
+#[test]
+fn no_two_cores_write_to_one_line() {
+    const LINE: usize = 64;
+    run(async {
+        let [left, right] = queues(CORES, |wire, queue| (queue + wire) % CORES);
+        let (settings, watch, written) = (Settings::default(), Arc::default(), Written::default());
+        let handles = [surveyed(1, left, &watch, &settings, &written), endpoint(2, right, &watch, &settings)];
+        drop(ping(&handles, 10).await);
+        drop(handles);
+        let written = written.lock().unwrap();
+        let mut owners = HashMap::new();
+        for (core, range) in written.iter() {
+            for line in range.start / LINE..range.end.div_ceil(LINE) {
+                let owner = *owners.entry(line).or_insert(*core);
+                assert_eq!(owner, *core, "both write to {:#x}", line * LINE);
+            }
+        }
+        assert!((0..CORES).all(|core| owners.values().any(|&owner| owner == core)));
+    });
 }

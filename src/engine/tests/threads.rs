@@ -29,7 +29,7 @@ fn engine(side: u8, devices: Vec<MemoryDevice>, watch: &Arc<Watch>, spin: Durati
         let endpoint = endpoint_config(side, &ports);
         Ok(Part::new(ports, endpoint))
     };
-    start(EngineConfig { settings, cpus: Vec::new() }, || Ok(Opened::single(part, None))).unwrap()
+    start(EngineConfig { settings, ..EngineConfig::default() }, || Ok(Opened::single(part, None))).unwrap()
 }
 
 impl Running {
