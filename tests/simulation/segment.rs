@@ -1,0 +1,71 @@
+//! What the simulation itself reads of a TCP segment: it shares no code with
+//! what it tests.
+
+use mpdk::base::{FourTuple, Token};
+use std::net::{IpAddr, SocketAddr};
+
+const ETHERNET: usize = 14;
+const FIN_SYN_RST_ACK: u8 = 0x17;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+
+/// A segment as its receiver sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    pub tuple: FourTuple,
+    flags: u8,
+    /// The token of a SYN with MP_JOIN (RFC 8684 §3.2).
+    pub join: Option<Token>,
+}
+
+/// Where the TCP header of an IPv4 or IPv6 frame lies, if it is one.
+pub fn tcp_at(frame: &[u8]) -> Option<usize> {
+    match (frame.get(12..14)?, frame.get(ETHERNET)?) {
+        ([0x08, 0x00], 0x45) if frame.get(23) == Some(&6) => Some(ETHERNET + 20),
+        ([0x86, 0xdd], _) if frame.get(20) == Some(&6) => Some(ETHERNET + 40),
+        _ => None,
+    }
+}
+
+impl Segment {
+    /// Reads a frame; `None`: it is no whole TCP segment.
+    pub fn read(frame: &[u8]) -> Option<Self> {
+        let tcp = tcp_at(frame)?;
+        let header = frame.get(tcp..tcp + 20)?;
+        let port = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+        let (source, destination): (IpAddr, IpAddr) = if tcp == ETHERNET + 20 {
+            let address = |at: usize| frame[at..].first_chunk::<4>().copied();
+            (address(26)?.into(), address(30)?.into())
+        } else {
+            let address = |at: usize| frame[at..].first_chunk::<16>().copied();
+            (address(22)?.into(), address(38)?.into())
+        };
+        let tuple = FourTuple {
+            local: SocketAddr::new(destination, port(2)),
+            remote: SocketAddr::new(source, port(0)),
+        };
+        let flags = header[13] & FIN_SYN_RST_ACK;
+        let options = frame.get(tcp + 20..tcp + usize::from(header[12] >> 4) * 4).unwrap_or_default();
+        Some(Self { tuple, flags, join: if flags == SYN { join_token(options) } else { None } })
+    }
+
+    /// Whether it asks for a connection or subflow.
+    pub fn is_request(&self) -> bool {
+        self.flags == SYN
+    }
+
+    pub fn is_reset(&self) -> bool {
+        self.flags & RST != 0
+    }
+}
+
+fn join_token(mut options: &[u8]) -> Option<Token> {
+    loop {
+        match *options {
+            [1, ref rest @ ..] => options = rest,
+            [30, 12, 0x10..=0x1f, _, a, b, c, d, ..] => return Some(Token(u32::from_be_bytes([a, b, c, d]))),
+            [kind, length, ..] if kind > 1 => options = options.get(usize::from(length.max(2))..)?,
+            _ => return None,
+        }
+    }
+}
