@@ -274,10 +274,13 @@ impl<P: Packet> Endpoint<P> {
         self.publish(CoreMessage::Neighbour(Sighting { port, address, mac, evidence }));
     }
 
-    /// A 4-tuple is ours from now on: whoever gets its segments hears of it.
+    /// A 4-tuple is ours from now on: whoever gets its segments hears of it. Where
+    /// nobody knows how a port spreads frames, the next may come to another core
+    /// than the first.
     pub(super) fn claim_tuple(&mut self, port: PortIndex, tuple: &FourTuple) {
         let Some(cores) = &mut self.cores else { return };
-        let known = cores.from.or_else(|| cores.steering.core_of_segment(port, tuple));
+        let told = cores.steering.core_of_segment(port, tuple);
+        let known = told.filter(|&core| cores.from.is_none_or(|from| from == core));
         if known == Some(cores.steering.core) {
             return;
         }
