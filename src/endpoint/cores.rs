@@ -199,10 +199,8 @@ impl<P: Packet> Endpoint<P> {
             let core = peeked.join.map(|token| cores.steering.core_of_token(token));
             return core.filter(|&core| core != cores.steering.core).map_or(Sorted::Here, Sorted::There);
         }
-        let is_known = self.owner_by(hash, &peeked.tuple).is_some()
-            || self.time_waits.contains(hash, &peeked.tuple)
-            // Nobody answers it.
-            || peeked.flags.contains(TcpFlags::RST);
+        let is_known =
+            self.owner_by(hash, &peeked.tuple).is_some() || self.time_waits.contains(hash, &peeked.tuple);
         if is_known { Sorted::Here } else { Sorted::Later }
     }
 

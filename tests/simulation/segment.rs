@@ -2,6 +2,7 @@
 //! what it tests.
 
 use mpdk::base::{FourTuple, Token};
+use mpdk::wire::Checksum;
 use std::net::{IpAddr, SocketAddr};
 
 const ETHERNET: usize = 14;
@@ -22,15 +23,15 @@ pub struct Segment {
 pub fn tcp_at(frame: &[u8]) -> Option<usize> {
     match (frame.get(12..14)?, frame.get(ETHERNET)?) {
         ([0x08, 0x00], 0x45) if frame.get(23) == Some(&6) => Some(ETHERNET + 20),
-        ([0x86, 0xdd], _) if frame.get(20) == Some(&6) => Some(ETHERNET + 40),
+        ([0x86, 0xdd], 0x60..=0x6f) if frame.get(20) == Some(&6) => Some(ETHERNET + 40),
         _ => None,
     }
 }
 
 impl Segment {
-    /// Reads a frame; `None`: it is no whole TCP segment.
+    /// Reads a frame; `None`: it is no TCP segment, or it is damaged.
     pub fn read(frame: &[u8]) -> Option<Self> {
-        let tcp = tcp_at(frame)?;
+        let tcp = tcp_at(frame).filter(|&tcp| is_intact(frame, tcp))?;
         let header = frame.get(tcp..tcp + 20)?;
         let port = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let (source, destination): (IpAddr, IpAddr) = if tcp == ETHERNET + 20 {
@@ -57,6 +58,22 @@ impl Segment {
     pub fn is_reset(&self) -> bool {
         self.flags & RST != 0
     }
+}
+
+/// Whether the checksums are right.
+fn is_intact(frame: &[u8], tcp: usize) -> bool {
+    let is_v4 = tcp == ETHERNET + 20;
+    let mut header = Checksum::new();
+    header.add(&frame[ETHERNET..tcp]);
+    let mut segment = Checksum::new();
+    segment.add(if is_v4 { &frame[26..34] } else { &frame[22..54] });
+    segment.add_u16(6);
+    segment.add_u16((frame.len() - tcp) as u16);
+    segment.add(&frame[tcp..]);
+    let declared = if is_v4 { 16 } else { 18 };
+    let bytes = u16::from_be_bytes([frame[declared], frame[declared + 1]]);
+    let counted = frame.len() - if is_v4 { ETHERNET } else { tcp };
+    usize::from(bytes) == counted && (!is_v4 || header.finish() == 0) && segment.finish() == 0
 }
 
 fn join_token(mut options: &[u8]) -> Option<Token> {

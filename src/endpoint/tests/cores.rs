@@ -349,6 +349,19 @@ fn any_core_may_get_any_frame_of_a_join() {
 }
 
 #[test]
+fn a_reset_waits_for_the_claim_of_what_it_answers() {
+    for seed in 0..40 {
+        let to_the_other: Arrives = |_, _, _, _| 1;
+        let mut world = World::new(2, seed, &[None, None], to_the_other);
+        let now = world.now;
+        let nobody = "10.0.0.1:81".parse().unwrap();
+        world.cores[1].act(now, |endpoint, cx| endpoint.connect(cx, None, nobody)).unwrap();
+        world.run_until("it was refused", |world| world.cores[1].endpoint.connection_count() == 0);
+        assert_eq!(world.sum(Outcome::TcpSynRetransmit), 0, "seed {seed}: a reset was lost");
+    }
+}
+
+#[test]
 fn one_core_hands_nothing_over() {
     let world = exchange(1, 5, &[None, None], |_, _, _, _| 0);
     assert_eq!(world.handed_over(), 0);
