@@ -56,7 +56,7 @@ struct Desk {
     queue: VecDeque<Frame>,
     later: Vec<Frame>,
     step: Step,
-    /// The last turn left something to send.
+    /// Something is to be sent that no deadline tells of.
     has_more: bool,
     rests_until: Instant,
 }
@@ -93,7 +93,7 @@ impl Cores {
             queue: VecDeque::new(),
             later: Vec::new(),
             step: Step::Hear,
-            has_more: false,
+            has_more: true,
             rests_until: Instant::ZERO,
         };
         Self {
@@ -115,6 +115,11 @@ impl Cores {
             self.flow.came += 1;
             self.desks[usize::from(core.0)].queue.push_back((port, frame));
         }
+    }
+
+    /// Something happened to the endpoints that was no frame.
+    pub fn stir(&mut self) {
+        self.desks.iter_mut().for_each(|desk| desk.has_more = true);
     }
 
     /// Lets the cores work until each has nothing to do or rests. What leaves.

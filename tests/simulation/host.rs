@@ -87,6 +87,7 @@ impl Host {
         for core in &mut self.cores {
             core.act(now, |endpoint, cx| endpoint.handle_link(cx, port, up));
         }
+        self.shared.iter_mut().for_each(Cores::stir);
     }
 
     /// The sessions of all cores.
