@@ -101,7 +101,9 @@ impl<P: Packet> Endpoint<P> {
             let suits = |local| cores.steering.owns_tuple(port, &tuple(local)) && is_free(local);
             ephemeral::choose(cx.random, suits)
         });
-        steered.or_else(|| ephemeral::choose(cx.random, is_free)).map(tuple)
+        // No two cores draw the same at once: of one it would hear too late.
+        let shared = |port| self.cores.as_ref().is_none_or(|cores| cores.steering.owns_port(port));
+        steered.or_else(|| ephemeral::choose(cx.random, |port| shared(port) && is_free(port))).map(tuple)
     }
 
     /// The path manager of a connection wants a subflow.

@@ -59,6 +59,11 @@ impl Steering {
         self.core_of_token(token) == self.core
     }
 
+    /// Whether a local port is this core's to draw, where hardware has no say.
+    pub(super) fn owns_port(&self, port: u16) -> bool {
+        port % u16::from(self.cores.max(1)) == u16::from(self.core.0)
+    }
+
     pub(super) fn owns_tuple(&self, port: PortIndex, tuple: &FourTuple) -> bool {
         self.core_of_segment(port, tuple) == Some(self.core)
     }
