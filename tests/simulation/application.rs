@@ -2,7 +2,7 @@
 
 use super::packet::{CountedPacket, Held};
 use mpdk::base::{ConnectionId, Context, Instant, Packet};
-use mpdk::endpoint::{CloseReason, Endpoint, Event};
+use mpdk::endpoint::{CloseReason, ConnectError, Endpoint, Event};
 use std::net::SocketAddr;
 
 /// The byte at an offset of the stream of a connection and direction.
@@ -75,10 +75,10 @@ impl Application {
         local: Option<SocketAddr>,
         remote: SocketAddr,
         script: Script,
-    ) {
-        let id =
-            endpoint.connect(cx, local, remote).expect("a connection to a configured peer can be opened");
+    ) -> Result<(), ConnectError> {
+        let id = endpoint.connect(cx, local, remote)?;
         self.sessions.push(Session::new(id, script, 0, 1, cx.now));
+        Ok(())
     }
 
     pub fn turn(&mut self, endpoint: &mut Endpoint<CountedPacket>, cx: &mut Context<'_>, held: &Held) {

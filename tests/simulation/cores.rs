@@ -56,8 +56,8 @@ struct Desk {
     queue: VecDeque<Frame>,
     later: Vec<Frame>,
     step: Step,
-    /// Something is to be sent that no deadline tells of.
-    has_more: bool,
+    /// Something happened since its last turn of sending, or is left from that.
+    is_stirred: bool,
     rests_until: Instant,
 }
 
@@ -83,8 +83,9 @@ pub struct Flow {
     pub handed_over: u64,
     /// There was no room in a ring.
     pub dropped: u64,
-    /// Looked at twice.
+    /// Looked at twice, and those of them whose core was known by then.
     pub looked_again: u64,
+    pub found_late: u64,
 }
 
 impl Cores {
@@ -93,7 +94,7 @@ impl Cores {
             queue: VecDeque::new(),
             later: Vec::new(),
             step: Step::Hear,
-            has_more: true,
+            is_stirred: true,
             rests_until: Instant::ZERO,
         };
         Self {
@@ -119,7 +120,7 @@ impl Cores {
 
     /// Something happened to the endpoints that was no frame.
     pub fn stir(&mut self) {
-        self.desks.iter_mut().for_each(|desk| desk.has_more = true);
+        self.desks.iter_mut().for_each(|desk| desk.is_stirred = true);
     }
 
     /// Lets the cores work until each has nothing to do or rests. What leaves.
@@ -131,20 +132,33 @@ impl Cores {
                 busy.iter().copied().filter(|&at| self.desks[at].rests_until <= now).collect();
             let Some(&at) = awake.get(self.chance.below(awake.len() as u64) as usize) else {
                 self.resumes_at = busy.iter().map(|&at| self.desks[at].rests_until).min();
+                self.idle(&busy, now);
                 return leaving;
             };
             self.step(cores, at, now, &mut leaving);
-            if self.chance.below(self.profile.rests_one_in) == 0 {
-                let rest = Duration::from_nanos(self.chance.below(self.profile.rest.as_nanos()));
-                self.desks[at].rests_until = now + rest;
-            }
+            self.rest(at, now);
+        }
+    }
+
+    /// Cores with nothing to do go round: each is anywhere.
+    fn idle(&mut self, busy: &[usize], now: Instant) {
+        for at in (0..self.desks.len()).filter(|at| !busy.contains(at)) {
+            let steps = [Step::Hear, Step::LookAgain, Step::TakeIn, Step::Send];
+            self.desks[at].step = steps[self.chance.below(4) as usize];
+            self.rest(at, now);
+        }
+    }
+
+    fn rest(&mut self, at: usize, now: Instant) {
+        if self.chance.below(self.profile.rests_one_in) == 0 {
+            let rest = Duration::from_nanos(self.chance.below(self.profile.rest.as_nanos()));
+            self.desks[at].rests_until = now + rest;
         }
     }
 
     fn is_busy(&self, core: &Core, at: usize, now: Instant) -> bool {
         let desk = &self.desks[at];
-        desk.step != Step::Hear
-            || desk.has_more
+        desk.is_stirred
             || !desk.queue.is_empty()
             || !desk.later.is_empty()
             || self.rings.wait_for(at)
@@ -193,6 +207,7 @@ impl Cores {
 
     fn hear(&mut self, cores: &mut [Core], at: usize, now: Instant) {
         for (from, sent) in self.rings.take(at, &mut self.chance) {
+            self.desks[at].is_stirred = true;
             match sent {
                 Sent::Message(message) => {
                     cores[at].act(now, |endpoint, cx| endpoint.handle_core_message(cx, from, message));
@@ -206,7 +221,10 @@ impl Cores {
         for (port, frame) in std::mem::take(&mut self.desks[at].later) {
             self.flow.looked_again += 1;
             match cores[at].endpoint.sort_again(port, &frame) {
-                Sorted::There(core) => self.hand_over(at, core, (port, frame)),
+                Sorted::There(core) => {
+                    self.flow.found_late += 1;
+                    self.hand_over(at, core, (port, frame));
+                }
                 Sorted::Here => self.process(cores, at, now, port, None, &[frame]),
                 Sorted::Later => self.watch.complain(now, "a second look told nothing".to_string()),
             }
@@ -242,6 +260,7 @@ impl Cores {
         from: Option<CoreIndex>,
         frames: &[Vec<u8>],
     ) {
+        self.desks[at].is_stirred = true;
         self.flow.taken_in += frames.len() as u64;
         for frame in frames {
             self.watch.see(cores, at, now, frame);
@@ -267,7 +286,7 @@ impl Cores {
     /// Messages reach the rings before frames leave.
     fn send(&mut self, cores: &mut [Core], at: usize, now: Instant, leaving: &mut Vec<Frame>) {
         let outbox = cores[at].turn(now);
-        self.desks[at].has_more = outbox.has_more;
+        self.desks[at].is_stirred = outbox.has_more;
         while let Some((to, message)) = cores[at].endpoint.poll_core_message() {
             let own = CoreIndex(at as u8);
             match message {

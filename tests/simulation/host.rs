@@ -7,7 +7,7 @@ use super::nic::Nic;
 use super::packet::Held;
 use super::rings::Frame;
 use mpdk::base::{Context, CoreIndex, Counters, Instant, Outcome, PortIndex, Random};
-use mpdk::endpoint::{ConnectionInfo, Endpoint, EndpointConfig, Steering};
+use mpdk::endpoint::{ConnectError, ConnectionInfo, Endpoint, EndpointConfig, Steering};
 use std::net::SocketAddr;
 
 /// One side of the simulation.
@@ -50,12 +50,23 @@ impl Host {
         }
     }
 
-    /// Any core opens a connection.
-    pub fn connect(&mut self, now: Instant, remote: SocketAddr, script: Script) {
-        let at = self.shared.as_mut().map_or(0, Cores::any);
+    /// Any core opens a connection; always the same one if the local port is
+    /// given.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        script: Script,
+    ) -> Result<(), ConnectError> {
+        let at = match (&mut self.shared, local) {
+            (Some(_), Some(local)) => usize::from(local.port()) % self.cores.len(),
+            (Some(shared), None) => shared.any(),
+            (None, _) => 0,
+        };
         let Core { endpoint, random, counters, application, .. } = &mut self.cores[at];
         let mut cx = Context { now, random, counters };
-        application.connect(endpoint, &mut cx, None, remote, script);
+        application.connect(endpoint, &mut cx, local, remote, script)
     }
 
     /// Frames arrive.
@@ -129,6 +140,11 @@ impl Host {
             complaints.push(format!("frames were lost or came twice: {flow:?}"));
         }
         complaints
+    }
+
+    /// Whether no connection is left.
+    pub fn is_over(&self) -> bool {
+        self.connection_count() == 0
     }
 
     pub fn connection_count(&self) -> usize {

@@ -30,7 +30,8 @@ pub struct Nic {
 
 /// Two cores that get copies of one request at once would both begin its
 /// connection: copies of one moment come to one queue, whatever the hardware.
-const MOMENT: Duration = Duration::from_millis(1);
+/// It is longer than cores rest.
+const MOMENT: Duration = Duration::from_millis(10);
 
 impl Nic {
     pub fn new(cores: u8, links: Vec<Spreading>, has_rules: bool) -> Self {

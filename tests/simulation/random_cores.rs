@@ -3,6 +3,7 @@
 
 use super::application::Script;
 use super::cores::{CoresProfile, Sabotage};
+use super::host::Host;
 use super::middlebox::{Interference, Middlebox};
 use super::nic::Spreading;
 use super::random_world::{finish, pull_plugs, scripts, setup};
@@ -35,8 +36,9 @@ fn profile(random: &mut Random, links: usize, sabotage: Option<Sabotage>) -> Cor
         has_rules: random.below(3) == 0,
         ring_frames: 1 << (1 + random.below(8)),
         burst_frames: 1 + random.below(32),
-        rests_one_in: 2 + random.below(100),
-        rest: Duration::from_nanos(1 + random.below(100_000)),
+        rests_one_in: 1 << (1 + random.below(7)),
+        // As long as many a link's delay.
+        rest: Duration::from_nanos(1 << (10 + random.below(11))),
         sabotage,
     }
 }
@@ -49,6 +51,16 @@ fn add_cores(setup: &mut Setup, random: &mut Random, sabotage: Option<Sabotage>)
             setup.cores[host] = Some(profile(random, setup.links.len(), sabotage));
         }
     }
+}
+
+/// Links over which answers come while a core rests.
+fn quicken(setup: &mut Setup) {
+    for link in &mut setup.links {
+        link.rate_bits_per_second = 10_000_000_000;
+        link.delay = Duration::from_micros(5);
+        link.jitter = Duration::from_nanos(link.jitter.as_nanos().min(5_000));
+    }
+    setup.gather = Duration::ZERO;
 }
 
 /// Such as leave a connection that can go on.
@@ -81,6 +93,10 @@ pub fn run(seed: u64, sabotage: Option<Sabotage>) -> Result<String, String> {
     let mut random = Random::from_number(seed);
     let mut setup = setup(&mut random);
     add_cores(&mut setup, &mut random, sabotage);
+    let is_quick = random.below(2) == 0;
+    if is_quick {
+        quicken(&mut setup);
+    }
     let mut scripts = scripts(&mut random);
     abort_some(&mut setup, &mut scripts, &mut random);
     let mut world = World::new(random.next_u64(), &setup);
@@ -88,8 +104,34 @@ pub fn run(seed: u64, sabotage: Option<Sabotage>) -> Result<String, String> {
         let link = random.below(setup.links.len() as u64) as usize;
         world.middleboxes.push(Middlebox::new(link, interference(&mut random)));
     }
-    let connections = 1 + random.below(5) as usize;
-    world.start(setup.ipv6, connections, scripts[0], scripts[1]);
+    let connections = 1 + random.below(if is_quick { 24 } else { 5 }) as u16;
+    // What is left of aborted connections would speak for their 4-tuples still.
+    if scripts.iter().all(|script| script.abort_after.is_none()) && random.below(3) == 0 {
+        world.start(setup.ipv6, 0, scripts[0], scripts[1]);
+        twice(&mut world, setup.ipv6, connections, scripts[0]);
+    } else {
+        world.start(setup.ipv6, usize::from(connections), scripts[0], scripts[1]);
+    }
     pull_plugs(&mut world, &mut random);
     finish(seed, &setup, world)
+}
+
+/// Opens connections from the same local ports, one after the other: 4-tuples
+/// of which one side may still be in TIME_WAIT, on another core.
+fn twice(world: &mut World, ipv6: bool, connections: u16, script: Script) {
+    const FIRST: u16 = 40_000;
+    for round in 0..2 {
+        for port in FIRST..FIRST + connections {
+            // The first round's may be in TIME_WAIT here.
+            let opened = world.connect(ipv6, Some(port), script);
+            assert!(opened.is_ok() || round > 0, "{opened:?}");
+        }
+        if round == 0 {
+            let limit = world.now + Duration::from_secs(60);
+            let is_over = |world: &World| world.is_done() && world.hosts.iter().all(Host::is_over);
+            world.run_until(limit, is_over);
+            // Nothing of theirs is under way.
+            world.run_until(world.now + Duration::from_millis(500), |_| false);
+        }
+    }
 }

@@ -9,6 +9,7 @@ const ETHERNET: usize = 14;
 const FIN_SYN_RST_ACK: u8 = 0x17;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 /// A segment as its receiver sees it.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,15 @@ impl Segment {
     /// Whether it asks for a connection or subflow.
     pub fn is_request(&self) -> bool {
         self.flags == SYN
+    }
+
+    /// The frame as if it asked for nothing.
+    pub fn without_request(&self, frame: &[u8]) -> Vec<u8> {
+        let mut frame = frame.to_vec();
+        if let Some(tcp) = tcp_at(&frame) {
+            frame[tcp + 13] = ACK;
+        }
+        frame
     }
 
     pub fn is_reset(&self) -> bool {

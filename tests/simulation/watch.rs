@@ -10,6 +10,11 @@ use std::collections::HashMap;
 /// port's last frame is touched by a question.
 const NO_PORT: PortIndex = PortIndex(63);
 
+/// Whether a core has a subflow of a segment's 4-tuple, or what is left of one.
+fn knows(core: &mut Core, frame: &[u8]) -> bool {
+    core.endpoint.sort(NO_PORT, frame) == Sorted::Here
+}
+
 /// Looks at what the cores of a host do, and notes what is wrong.
 #[derive(Debug)]
 pub struct Watch {
@@ -44,12 +49,19 @@ impl Watch {
         {
             self.complain(now, format!("core {at} takes in a segment of core {owner}'s: {segment:?}"));
         }
+        if let Some(token) = segment.join
+            && self.mptcp
+            && usize::from(self.steering.core_of_token(token).0) != at
+            && !knows(&mut cores[at], &segment.without_request(frame))
+        {
+            self.complain(now, format!("core {at} takes in a join of another's connection: {segment:?}"));
+        }
         if segment.is_request() || segment.is_reset() {
             return;
         }
         // What is left in TIME_WAIT has an owner too.
         for (other, core) in cores.iter_mut().enumerate().filter(|(other, _)| *other != at) {
-            if core.endpoint.sort(NO_PORT, frame) == Sorted::Here {
+            if knows(core, frame) {
                 self.complain(now, format!("core {at} takes in what core {other} knows: {segment:?}"));
             }
         }

@@ -6,7 +6,7 @@ use super::host::Host;
 use super::link::{Link, LinkProfile};
 use super::middlebox::Middlebox;
 use mpdk::base::{Duration, Instant, PortIndex, Random};
-use mpdk::endpoint::{EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
+use mpdk::endpoint::{ConnectError, EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
 use mpdk::wire::MacAddress;
 use mpdk::{mptcp, tcp};
 use std::cmp::Reverse;
@@ -165,11 +165,16 @@ impl World {
     /// Host 1 listens, host 0 opens `connections`.
     pub fn start(&mut self, ipv6: bool, connections: usize, active: Script, passive: Script) {
         let any: IpAddr = if ipv6 { "::".parse() } else { "0.0.0.0".parse() }.expect("an address");
-        let [client, server] = &mut self.hosts;
-        server.listen(self.now, SocketAddr::new(any, SERVICE), passive);
+        self.hosts[1].listen(self.now, SocketAddr::new(any, SERVICE), passive);
         for _ in 0..connections {
-            client.connect(self.now, SocketAddr::new(address(1, 0, ipv6), SERVICE), active);
+            self.connect(ipv6, None, active).expect("a connection to a configured peer can be opened");
         }
+    }
+
+    /// Host 0 opens a connection, from a local port of its first link or from any.
+    pub fn connect(&mut self, ipv6: bool, port: Option<u16>, script: Script) -> Result<(), ConnectError> {
+        let local = port.map(|port| SocketAddr::new(address(0, 0, ipv6), port));
+        self.hosts[0].connect(self.now, local, SocketAddr::new(address(1, 0, ipv6), SERVICE), script)
     }
 
     fn schedule(&mut self, at: Instant, what: What) {
@@ -292,8 +297,7 @@ impl World {
     pub fn complaints(&mut self) -> Vec<String> {
         let mut complaints = Vec::new();
         let deadline = self.now + Duration::from_secs(60);
-        let idle =
-            self.run_until(deadline, |world| world.hosts.iter().all(|host| host.connection_count() == 0));
+        let idle = self.run_until(deadline, |world| world.hosts.iter().all(Host::is_over));
         for (index, host) in self.hosts.iter().enumerate() {
             let mut complain = |text: String| complaints.push(format!("host {index}: {text}"));
             host.cores.iter().filter_map(|core| core.application.corrupted.clone()).for_each(&mut complain);
