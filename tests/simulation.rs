@@ -84,7 +84,8 @@ fn stall_report(world: &World) -> Vec<String> {
         }
         lines.extend(host.shared.iter().map(|shared| format!("host {index}: {:?}", shared.flow)));
         for core in &host.cores {
-            let counted = core.counters.non_zero().map(|(outcome, times)| format!("{}={times}", outcome.name()));
+            let counted =
+                core.counters.non_zero().map(|(outcome, times)| format!("{}={times}", outcome.name()));
             lines.push(format!("host {index}: {}", counted.collect::<Vec<_>>().join(" ")));
         }
     }

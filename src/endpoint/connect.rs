@@ -98,12 +98,12 @@ impl<P: Packet> Endpoint<P> {
         }
         let is_free = |port| self.is_free(&tuple(port)) && self.listeners.find(tuple(port).local).is_none();
         let steered = self.cores.as_ref().and_then(|cores| {
-            let suits = |local| cores.steering.owns_tuple(port, &tuple(local)) && is_free(local);
+            let suits = |local| cores.steering.is_brought(port, &tuple(local)) && is_free(local);
             ephemeral::choose(cx.random, suits)
         });
         // No two cores draw the same at once: of one it would hear too late.
-        let shared = |port| self.cores.as_ref().is_none_or(|cores| cores.steering.owns_port(port));
-        steered.or_else(|| ephemeral::choose(cx.random, |port| shared(port) && is_free(port))).map(tuple)
+        let owned = |local| self.cores.as_ref().is_none_or(|cores| cores.steering.owns_port(port, local));
+        steered.or_else(|| ephemeral::choose(cx.random, |local| owned(local) && is_free(local))).map(tuple)
     }
 
     /// The path manager of a connection wants a subflow.

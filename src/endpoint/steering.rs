@@ -44,6 +44,14 @@ impl fmt::Debug for Spread {
     }
 }
 
+/// Where hardware decides whose ports are, one in so many is for cores that it
+/// leaves without.
+const RESERVED_ONE_IN: u16 = 8;
+
+const fn is_reserved(local: u16) -> bool {
+    local.is_multiple_of(RESERVED_ONE_IN)
+}
+
 impl Steering {
     /// The core of the connection that a token names: by the token's high bits.
     pub fn core_of_token(&self, token: Token) -> CoreIndex {
@@ -59,9 +67,18 @@ impl Steering {
         self.core_of_token(token) == self.core
     }
 
-    /// Whether a local port is this core's to draw, where hardware has no say.
-    pub(super) fn owns_port(&self, port: u16) -> bool {
-        port % u16::from(self.cores.max(1)) == u16::from(self.core.0)
+    /// Whether a local port is this core's to draw for segments that hardware does
+    /// not bring here: no two cores draw the same.
+    pub(super) fn owns_port(&self, port: PortIndex, local: u16) -> bool {
+        let is_told = self.spreads.get(usize::from(port.0)).is_some_and(Option::is_some);
+        let number = if is_told { local / RESERVED_ONE_IN } else { local };
+        (!is_told || is_reserved(local)) && number % u16::from(self.cores.max(1)) == u16::from(self.core.0)
+    }
+
+    /// Whether a local port is this core's to draw because hardware brings its
+    /// segments here.
+    pub(super) fn is_brought(&self, port: PortIndex, tuple: &FourTuple) -> bool {
+        !is_reserved(tuple.local.port()) && self.owns_tuple(port, tuple)
     }
 
     pub(super) fn owns_tuple(&self, port: PortIndex, tuple: &FourTuple) -> bool {
@@ -72,10 +89,11 @@ impl Steering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
     fn steering(cores: u8) -> Steering {
         let table = (0..128).map(|entry| CoreIndex(entry % cores)).collect();
-        let spread = Spread { key: [0x6d; SPREAD_KEY_BYTES], table };
+        let spread = Spread { key: std::array::from_fn(|at| (at * at) as u8), table };
         Steering { core: CoreIndex(0), cores, spreads: vec![Some(spread), None] }
     }
 
@@ -90,6 +108,28 @@ mod tests {
             let (least, most) = (share.iter().min(), share.iter().max());
             assert!(most.unwrap() - least.unwrap() <= 1, "{cores} cores: {share:?}");
             assert_eq!(steering.core_of_token(Token(u32::MAX)), CoreIndex(cores - 1));
+        }
+    }
+
+    #[test]
+    fn every_local_port_has_one_core() {
+        for port in [PortIndex(0), PortIndex(1)] {
+            let steerings: Vec<_> =
+                (0..5).map(|core| Steering { core: CoreIndex(core), ..steering(5) }).collect();
+            let mut drawn = [0_u32; 5];
+            for local in 32_768..61_000 {
+                let tuple = FourTuple {
+                    local: SocketAddr::from(([10, 0, 0, 1], local)),
+                    remote: "10.0.0.2:80".parse().unwrap(),
+                };
+                let may_draw = |steering: &&Steering| {
+                    steering.owns_port(port, local) || steering.is_brought(port, &tuple)
+                };
+                let owners: Vec<_> = steerings.iter().filter(may_draw).collect();
+                assert_eq!(owners.len(), 1, "{local}");
+                drawn[usize::from(owners[0].core.0)] += 1;
+            }
+            assert!(drawn.iter().all(|&ports| ports > 4_000), "{drawn:?}");
         }
     }
 

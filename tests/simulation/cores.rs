@@ -237,7 +237,8 @@ impl Cores {
         let Some(port) = self.desks[at].queue.front().map(|(port, _)| *port) else { return };
         for _ in 0..=self.chance.below(self.profile.burst_frames) {
             let queue = &mut self.desks[at].queue;
-            let Some((_, frame)) = queue.front().is_some_and(|next| next.0 == port).then(|| queue.pop_front()).flatten()
+            let Some((_, frame)) =
+                queue.front().is_some_and(|next| next.0 == port).then(|| queue.pop_front()).flatten()
             else {
                 break;
             };

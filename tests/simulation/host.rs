@@ -122,7 +122,8 @@ impl Host {
     /// Whether nothing is left of anything between its cores.
     pub fn is_empty(&self) -> bool {
         let is_empty = |core: &Core| {
-            core.endpoint.connection_count() + core.endpoint.time_wait_count() + core.endpoint.claim_count() == 0
+            core.endpoint.connection_count() + core.endpoint.time_wait_count() + core.endpoint.claim_count()
+                == 0
         };
         self.shared.as_ref().is_none_or(|shared| shared.is_quiet() && self.cores.iter().all(is_empty))
     }

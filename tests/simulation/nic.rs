@@ -55,7 +55,9 @@ impl Nic {
             return core;
         }
         match &self.links[link] {
-            Spreading::Reported(spread) | Spreading::Hidden(spread) => spread.core(&segment.tuple).unwrap_or(any),
+            Spreading::Reported(spread) | Spreading::Hidden(spread) => {
+                spread.core(&segment.tuple).unwrap_or(any)
+            }
             Spreading::ByFrame if segment.is_request() && segment.join.is_none() => {
                 let request = self.requests.entry(segment.tuple).or_insert((now, any));
                 if now.since(request.0) > MOMENT {

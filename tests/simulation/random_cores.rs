@@ -34,7 +34,7 @@ fn profile(random: &mut Random, links: usize, sabotage: Option<Sabotage>) -> Cor
         count,
         links: (0..links).map(|_| spreading(random, count)).collect(),
         has_rules: random.below(3) == 0,
-        ring_frames: 1 << (1 + random.below(8)),
+        ring_frames: 1 << (3 + random.below(6)),
         burst_frames: 1 + random.below(32),
         rests_one_in: 1 << (1 + random.below(7)),
         // As long as many a link's delay.

@@ -40,7 +40,13 @@ pub fn setup(random: &mut Random) -> Setup {
     }
     let gather = Duration::from_micros([0, 20, 200][random.below(3) as usize]);
     // Hosts of one world share a link's MTU.
-    Setup { gather, links: (0..links).map(|_| link(random)).collect(), ipv6: random.below(3) == 0, mptcp, cores: [None, None] }
+    Setup {
+        gather,
+        links: (0..links).map(|_| link(random)).collect(),
+        ipv6: random.below(3) == 0,
+        mptcp,
+        cores: [None, None],
+    }
 }
 
 fn script(random: &mut Random, send_bytes: u64, expect_bytes: u64) -> Script {

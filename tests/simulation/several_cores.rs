@@ -35,9 +35,8 @@ fn the_same_seed_gives_the_same_world_of_cores() {
 /// How many of some random worlds have something wrong with them that a
 /// complaint names.
 fn noticed(sabotage: Sabotage, complaint: &str) -> usize {
-    let wrong = |seed: &u64| {
-        random_cores::run(*seed, Some(sabotage)).is_err_and(|report| report.contains(complaint))
-    };
+    let wrong =
+        |seed: &u64| random_cores::run(*seed, Some(sabotage)).is_err_and(|report| report.contains(complaint));
     (1..101).filter(wrong).count()
 }
 

@@ -309,7 +309,7 @@ impl World {
                 complain(format!("{} packets are still held", host.held.count()));
             }
         }
-        if idle && complaints.is_empty() {
+        if idle {
             complaints.extend(self.complaints_of_cores());
         }
         complaints
