@@ -7,20 +7,36 @@
 
 #[path = "simulation/application.rs"]
 mod application;
+#[path = "simulation/core.rs"]
+mod core;
+#[path = "simulation/cores.rs"]
+mod cores;
 #[path = "simulation/host.rs"]
 mod host;
 #[path = "simulation/link.rs"]
 mod link;
 #[path = "simulation/middlebox.rs"]
 mod middlebox;
+#[path = "simulation/nic.rs"]
+mod nic;
 #[path = "simulation/packet.rs"]
 mod packet;
+#[path = "simulation/random_cores.rs"]
+mod random_cores;
 #[path = "simulation/random_world.rs"]
 mod random_world;
+#[path = "simulation/rings.rs"]
+mod rings;
+#[path = "simulation/segment.rs"]
+mod segment;
+#[path = "simulation/several_cores.rs"]
+mod several_cores;
+#[path = "simulation/watch.rs"]
+mod watch;
 #[path = "simulation/world.rs"]
 mod world;
 
-use application::Script;
+use application::{Script, Session};
 use link::LinkProfile;
 use middlebox::{Interference, Middlebox};
 use mpdk::base::{Duration, Instant, Outcome};
@@ -30,11 +46,18 @@ use world::{Setup, World, mptcp_config};
 fn setup(links: usize) -> Setup {
     let gather = Duration::ZERO;
     let mptcp = [mptcp_config(), mptcp_config()];
-    Setup { gather, links: vec![LinkProfile::clean(); links], ipv6: false, mptcp }
+    Setup { gather, links: vec![LinkProfile::clean(); links], ipv6: false, mptcp, cores: [None, None] }
 }
 
 fn script(send_bytes: u64, expect_bytes: u64) -> Script {
-    Script { send_bytes, write_bytes: 16 * 1024, expect_bytes, close_last: false }
+    Script {
+        send_bytes,
+        write_bytes: 16 * 1024,
+        expect_bytes,
+        close_last: false,
+        abort_after: None,
+        may_be_aborted: false,
+    }
 }
 
 /// One connection that sends this much each way.
@@ -55,19 +78,26 @@ fn finish(mut world: World) -> World {
 fn stall_report(world: &World) -> Vec<String> {
     let mut lines = vec![format!("at {:?} after {} steps", world.now, world.steps)];
     for (index, host) in world.hosts.iter().enumerate() {
-        for session in &host.application.sessions {
+        for (session, info) in host.accounts() {
             lines.push(format!("host {index}: {session:?}"));
-            lines.push(format!("host {index}: {:?}", host.endpoint.info(session.id)));
+            lines.push(format!("host {index}: {info:?}"));
         }
-        let counted: Vec<String> =
-            host.counters.non_zero().map(|(outcome, times)| format!("{}={times}", outcome.name())).collect();
-        lines.push(format!("host {index}: {}", counted.join(" ")));
+        lines.extend(host.shared.iter().map(|shared| format!("host {index}: {:?}", shared.flow)));
+        for core in &host.cores {
+            let counted =
+                core.counters.non_zero().map(|(outcome, times)| format!("{}={times}", outcome.name()));
+            lines.push(format!("host {index}: {}", counted.collect::<Vec<_>>().join(" ")));
+        }
     }
     lines
 }
 
 fn count(world: &World, host: usize, outcome: Outcome) -> u64 {
-    world.hosts[host].counters.get(outcome)
+    world.hosts[host].count(outcome)
+}
+
+fn first_session(world: &World, host: usize) -> &Session {
+    world.hosts[host].sessions().next().expect("a session")
 }
 
 fn carried_share(world: &World, link: usize, from: usize) -> f64 {
@@ -128,7 +158,7 @@ fn unequal_round_trip_times_fill_both_links() {
         side.receive_buffer_bytes = 4 << 20;
     }
     let mut world = transfer(&unequal, 1 << 40, 0);
-    let received = |world: &World| world.hosts[1].application.sessions.first().map_or(0, |it| it.received);
+    let received = |world: &World| world.hosts[1].sessions().next().map_or(0, |it| it.received);
     let mut run = |until_ms: u64| {
         world.run_until(Instant::from_nanos(until_ms * 1_000_000), |_| false);
         received(&world)
@@ -165,7 +195,7 @@ fn a_silent_black_hole_costs_milliseconds() {
     let mut world = transfer(&setup(2), 0, 50_000_000);
     world.plug(Instant::from_nanos(100_000_000), 1, false, false);
     let world = finish(world);
-    let gap_ms = world.hosts[0].application.sessions[0].longest_gap_ns / 1_000_000;
+    let gap_ms = first_session(&world, 0).longest_gap_ns / 1_000_000;
     assert!(gap_ms < 100, "{gap_ms} ms without a byte");
 }
 
@@ -220,7 +250,7 @@ fn a_hundred_connections_at_once() {
     let mut world = World::new(3, &setup);
     world.start(false, 100, script(100_000, 50_000), script(50_000, 100_000));
     let world = finish(world);
-    assert_eq!(world.hosts[1].application.sessions.len(), 100);
+    assert_eq!(world.hosts[1].sessions().count(), 100);
 }
 
 #[test]
@@ -228,8 +258,8 @@ fn a_peer_that_is_gone_is_given_up() {
     let mut world = transfer(&setup(1), 5_000_000, 0);
     world.plug(Instant::from_nanos(20_000_000), 0, false, false);
     let limit = world.now + Duration::from_secs(600);
-    assert!(world.run_until(limit, |world| world.hosts[0].application.is_done()));
-    assert_eq!(world.hosts[0].application.sessions[0].closed, Some(CloseReason::TimedOut));
+    assert!(world.run_until(limit, |world| world.hosts[0].is_done()));
+    assert_eq!(first_session(&world, 0).closed, Some(CloseReason::TimedOut));
 }
 
 fn with_middlebox(link: usize, what: Interference, active: u64, passive: u64) -> World {

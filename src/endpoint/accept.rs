@@ -53,6 +53,11 @@ impl<P: Packet> Endpoint<P> {
     ) {
         let Some(id) = self.demux.by_token(token) else {
             cx.count(Outcome::MpJoinNoToken);
+            // A TIME_WAIT of its 4-tuple drew it here, and is gone: when it comes
+            // again it comes to the other core.
+            if self.is_others_token(token) {
+                return;
+            }
             // RFC 8684 §3.2: "MPTCP-specific error" for an unknown token.
             return self.refuse(cx, stranger, Some(ResetReason::Mptcp));
         };

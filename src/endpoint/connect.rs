@@ -82,8 +82,8 @@ impl<P: Packet> Endpoint<P> {
         }
     }
 
-    /// A free 4-tuple with the wished local port, or with a random one of those
-    /// that are this core's.
+    /// A free 4-tuple with the wished local port, or with a random one. Ports
+    /// that hardware brings to this core go first.
     fn choose_tuple(
         &self,
         cx: &mut Context<'_>,
@@ -96,14 +96,14 @@ impl<P: Packet> Endpoint<P> {
         if let Some(wished) = wished {
             return Some(tuple(wished)).filter(|tuple| self.is_free(tuple));
         }
-        let owns = |tuple: &FourTuple| {
-            self.cores.as_ref().is_none_or(|cores| cores.steering.owns_tuple(port, tuple))
-        };
-        let suits = |local| {
-            let tuple = tuple(local);
-            owns(&tuple) && self.is_free(&tuple) && self.listeners.find(tuple.local).is_none()
-        };
-        ephemeral::choose(cx.random, suits).map(tuple)
+        let is_free = |port| self.is_free(&tuple(port)) && self.listeners.find(tuple(port).local).is_none();
+        let steered = self.cores.as_ref().and_then(|cores| {
+            let suits = |local| cores.steering.is_brought(port, &tuple(local)) && is_free(local);
+            ephemeral::choose(cx.random, suits)
+        });
+        // No two cores draw the same at once: of one it would hear too late.
+        let owned = |local| self.cores.as_ref().is_none_or(|cores| cores.steering.owns_port(port, local));
+        steered.or_else(|| ephemeral::choose(cx.random, |local| owned(local) && is_free(local))).map(tuple)
     }
 
     /// The path manager of a connection wants a subflow.

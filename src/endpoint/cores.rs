@@ -171,11 +171,9 @@ impl<P: Packet> Endpoint<P> {
         let Some(peeked) = peek(head) else { return Sorted::Here };
         let hash = self.demux.hash(&peeked.tuple);
         let sorted = self.sort_segment(hash, &peeked);
-        if sorted == Sorted::Here
-            && !peeked.flags.contains(TcpFlags::SYN)
-            && let Some(cores) = &mut self.cores
-        {
-            cores.last_here = ends_of(head).map(|ends| (port, ends));
+        if let Some(cores) = &mut self.cores {
+            let ends = ends_of(head).filter(|_| sorted == Sorted::Here);
+            cores.last_here = ends.map(|ends| (port, ends));
         }
         sorted
     }
@@ -194,16 +192,25 @@ impl<P: Packet> Endpoint<P> {
         if let Some(owner) = cores.claim_of(hash, &peeked.tuple) {
             return Sorted::There(owner);
         }
+        if self.owner_by(hash, &peeked.tuple).is_some() || self.time_waits.contains(hash, &peeked.tuple) {
+            return Sorted::Here;
+        }
         if peeked.flags.contains(TcpFlags::SYN) && !peeked.flags.contains(TcpFlags::ACK) {
             // A join belongs to its connection's core; whatever else begins, begins where it comes to.
             let core = peeked.join.map(|token| cores.steering.core_of_token(token));
             return core.filter(|&core| core != cores.steering.core).map_or(Sorted::Here, Sorted::There);
         }
-        let is_known = self.owner_by(hash, &peeked.tuple).is_some()
-            || self.time_waits.contains(hash, &peeked.tuple)
-            // Nobody answers it.
-            || peeked.flags.contains(TcpFlags::RST);
-        if is_known { Sorted::Here } else { Sorted::Later }
+        Sorted::Later
+    }
+
+    /// Whether a join of this token is another core's.
+    pub(super) fn is_others_token(&self, token: Token) -> bool {
+        self.cores.as_ref().is_some_and(|cores| !cores.steering.owns_token(token))
+    }
+
+    /// Whether another core has the 4-tuple, as far as that is known here.
+    pub(super) fn is_claimed(&self, hash: TupleHash, tuple: &FourTuple) -> bool {
+        self.cores.as_ref().is_some_and(|cores| cores.claim_of(hash, tuple).is_some())
     }
 
     /// How many 4-tuples' segments come here and belong elsewhere, or the other way
@@ -274,10 +281,13 @@ impl<P: Packet> Endpoint<P> {
         self.publish(CoreMessage::Neighbour(Sighting { port, address, mac, evidence }));
     }
 
-    /// A 4-tuple is ours from now on: whoever gets its segments hears of it.
+    /// A 4-tuple is ours from now on: whoever gets its segments hears of it. Where
+    /// nobody knows how a port spreads frames, the next may come to another core
+    /// than the first.
     pub(super) fn claim_tuple(&mut self, port: PortIndex, tuple: &FourTuple) {
         let Some(cores) = &mut self.cores else { return };
-        let known = cores.from.or_else(|| cores.steering.core_of_segment(port, tuple));
+        let told = cores.steering.core_of_segment(port, tuple);
+        let known = told.filter(|&core| cores.from.is_none_or(|from| from == core));
         if known == Some(cores.steering.core) {
             return;
         }
@@ -311,11 +321,12 @@ struct Peeked {
     join: Option<Token>,
 }
 
-/// The ends of a plain IPv4 frame with a TCP segment.
+/// The ends of a plain IPv4 frame with a TCP segment that begins nothing.
 fn ends_of(head: &[u8]) -> Option<Ends> {
     const IP: usize = 14;
     let is_plain = head.get(12..15)? == [8, 0, 0x45] && head.get(IP + 9)? == &protocol::TCP;
-    if !is_plain || head.get(IP + 6..IP + 8)? != [0x40, 0] {
+    let flags = TcpFlags(*head.get(IP + 33)?);
+    if !is_plain || head.get(IP + 6..IP + 8)? != [0x40, 0] || flags.contains(TcpFlags::SYN) {
         return None;
     }
     head.get(IP + 12..)?.first_chunk().copied()

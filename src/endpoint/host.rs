@@ -164,7 +164,9 @@ impl<P: Packet> Endpoint<P> {
     /// Whether nobody has the 4-tuple.
     pub(super) fn is_free(&self, tuple: &FourTuple) -> bool {
         let hash = self.demux.hash(tuple);
-        self.owner_by(hash, tuple).is_none() && !self.time_waits.contains(hash, tuple)
+        self.owner_by(hash, tuple).is_none()
+            && !self.time_waits.contains(hash, tuple)
+            && !self.is_claimed(hash, tuple)
     }
 
     /// The connection of an id, and a note that something happens to it.

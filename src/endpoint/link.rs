@@ -14,7 +14,9 @@ impl<P: Packet> Endpoint<P> {
         }
         at.link_up = up;
         if up {
-            self.announce(cx, usize::from(port.0));
+            if self.is_first_core() {
+                self.announce(cx, usize::from(port.0));
+            }
         } else {
             at.output.clear();
             let lost = at.neighbours.handle_link_down() as u64;

@@ -14,6 +14,14 @@ pub struct Steering {
     pub spreads: Vec<Option<Spread>>,
 }
 
+/// Where hardware decides whose ports are, one in so many is for cores that it
+/// leaves without.
+const RESERVED_ONE_IN: u16 = 8;
+
+const fn is_reserved(local: u16) -> bool {
+    local.is_multiple_of(RESERVED_ONE_IN)
+}
+
 impl Steering {
     /// The core of the connection that a token names: by the token's high bits.
     pub fn core_of_token(&self, token: Token) -> CoreIndex {
@@ -29,23 +37,33 @@ impl Steering {
         self.core_of_token(token) == self.core
     }
 
-    /// Whether a 4-tuple with a local port that was drawn may be this core's: those
-    /// whose segments come to it or, where nobody knows that, its share of the
-    /// ports. No two cores open the same.
+    /// Whether a local port is this core's to draw for segments that hardware does
+    /// not bring here: no two cores draw the same.
+    pub(super) fn owns_port(&self, port: PortIndex, local: u16) -> bool {
+        let is_told = self.spreads.get(usize::from(port.0)).is_some_and(Option::is_some);
+        let number = if is_told { local / RESERVED_ONE_IN } else { local };
+        (!is_told || is_reserved(local)) && number % u16::from(self.cores.max(1)) == u16::from(self.core.0)
+    }
+
+    /// Whether a local port is this core's to draw because hardware brings its
+    /// segments here.
+    pub(super) fn is_brought(&self, port: PortIndex, tuple: &FourTuple) -> bool {
+        !is_reserved(tuple.local.port()) && self.owns_tuple(port, tuple)
+    }
+
     pub(super) fn owns_tuple(&self, port: PortIndex, tuple: &FourTuple) -> bool {
-        let by_port = || CoreIndex((tuple.local.port() % u16::from(self.cores)) as u8);
-        self.core_of_segment(port, tuple).unwrap_or_else(by_port) == self.core
+        self.core_of_segment(port, tuple) == Some(self.core)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::SPREAD_KEY_BYTES;
+    use std::net::SocketAddr;
 
     fn steering(cores: u8) -> Steering {
         let table = (0..128).map(|entry| CoreIndex(entry % cores)).collect();
-        let spread = Spread { key: [0x6d; SPREAD_KEY_BYTES], table };
+        let spread = Spread { key: std::array::from_fn(|at| (at * at) as u8), table };
         Steering { core: CoreIndex(0), cores, spreads: vec![Some(spread), None] }
     }
 
@@ -64,14 +82,24 @@ mod tests {
     }
 
     #[test]
-    fn no_two_cores_open_the_same_4_tuple() {
-        let remote = "10.0.0.2:80".parse().unwrap();
+    fn every_local_port_has_one_core() {
         for port in [PortIndex(0), PortIndex(1)] {
-            for local in 32_768..33_768 {
-                let tuple = FourTuple { local: ([10, 0, 0, 1], local).into(), remote };
-                let owns = |core| Steering { core: CoreIndex(core), ..steering(3) }.owns_tuple(port, &tuple);
-                assert_eq!((0..3).filter(|&core| owns(core)).count(), 1, "{local}");
+            let steerings: Vec<_> =
+                (0..5).map(|core| Steering { core: CoreIndex(core), ..steering(5) }).collect();
+            let mut drawn = [0_u32; 5];
+            for local in 32_768..61_000 {
+                let tuple = FourTuple {
+                    local: SocketAddr::from(([10, 0, 0, 1], local)),
+                    remote: "10.0.0.2:80".parse().unwrap(),
+                };
+                let may_draw = |steering: &&Steering| {
+                    steering.owns_port(port, local) || steering.is_brought(port, &tuple)
+                };
+                let owners: Vec<_> = steerings.iter().filter(may_draw).collect();
+                assert_eq!(owners.len(), 1, "{local}");
+                drawn[usize::from(owners[0].core.0)] += 1;
             }
+            assert!(drawn.iter().all(|&ports| ports > 4_000), "{drawn:?}");
         }
     }
 

@@ -14,6 +14,7 @@ mod merge;
 mod segments;
 mod size;
 mod station;
+mod steering;
 
 use super::*;
 use crate::base::Duration;

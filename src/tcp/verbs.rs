@@ -96,6 +96,9 @@ impl<P: Packet, T: Copy + PartialEq> Subflow<P, T> {
             _ if self.timers.persist.is_some() => self.timers.persist = Some(now),
             _ => self.lose_everything(now),
         }
+        // With a short timer those that may still fail would be gone at once. It is
+        // not the first loss, though.
+        self.recovery.timeouts = self.recovery.timeouts.min(1);
         self.timers.retransmit = None;
         if self.send.unacknowledged != self.send.next {
             self.arm_retransmission_timer(now);

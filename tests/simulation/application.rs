@@ -2,7 +2,7 @@
 
 use super::packet::{CountedPacket, Held};
 use mpdk::base::{ConnectionId, Context, Instant, Packet};
-use mpdk::endpoint::{CloseReason, Endpoint, Event};
+use mpdk::endpoint::{CloseReason, ConnectError, Endpoint, Event};
 use std::net::SocketAddr;
 
 /// The byte at an offset of the stream of a connection and direction.
@@ -22,6 +22,17 @@ pub struct Script {
     pub expect_bytes: u64,
     /// Whether it closes only after it has everything.
     pub close_last: bool,
+    /// Received bytes after which it aborts the connection.
+    pub abort_after: Option<u64>,
+    /// Whether its peer may abort.
+    pub may_be_aborted: bool,
+}
+
+impl Script {
+    /// Whether this side sends nothing.
+    pub const fn is_silent(&self) -> bool {
+        self.send_bytes == 0
+    }
 }
 
 /// How one side of a connection stands.
@@ -64,15 +75,10 @@ impl Application {
         local: Option<SocketAddr>,
         remote: SocketAddr,
         script: Script,
-    ) {
-        let id =
-            endpoint.connect(cx, local, remote).expect("a connection to a configured peer can be opened");
+    ) -> Result<(), ConnectError> {
+        let id = endpoint.connect(cx, local, remote)?;
         self.sessions.push(Session::new(id, script, 0, 1, cx.now));
-    }
-
-    /// Whether every session has ended.
-    pub fn is_done(&self) -> bool {
-        !self.sessions.is_empty() && self.sessions.iter().all(|session| session.closed.is_some())
+        Ok(())
     }
 
     pub fn turn(&mut self, endpoint: &mut Endpoint<CountedPacket>, cx: &mut Context<'_>, held: &Held) {
@@ -168,6 +174,14 @@ impl Session {
     }
 
     fn end(&mut self, endpoint: &mut Endpoint<CountedPacket>, cx: &mut Context<'_>) {
+        if self.closed.is_none() && self.script.abort_after.is_some_and(|bytes| self.received >= bytes) {
+            self.closed = Some(CloseReason::Aborted);
+            self.released = true;
+            endpoint.abort(cx, self.id);
+        }
+        if self.released {
+            return;
+        }
         let all_sent = self.established && self.sent == self.script.send_bytes;
         let may_close =
             !self.script.close_last || (self.peer_finished && self.received == self.script.expect_bytes);
@@ -175,7 +189,7 @@ impl Session {
             self.close_called = true;
             endpoint.close(cx, self.id);
         }
-        if self.closed.is_some() && !self.released {
+        if self.closed.is_some() {
             self.released = true;
             endpoint.release(cx, self.id);
         }
@@ -183,6 +197,10 @@ impl Session {
 
     /// What is wrong with how the session ended, if anything.
     pub fn complaint(&self) -> Option<String> {
+        let is_cut_off = self.script.abort_after.is_some() || self.script.may_be_aborted;
+        if is_cut_off && self.received <= self.script.expect_bytes && self.closed.is_some() {
+            return None;
+        }
         if self.received != self.script.expect_bytes {
             return Some(format!(
                 "{} of {} bytes received, {self:?}",

@@ -2,6 +2,7 @@
 //! options, changes payload, splits and merges segments, rewrites sequence
 //! numbers.
 
+use super::segment::tcp_at;
 use mpdk::wire::Checksum;
 
 /// What a middlebox does.
@@ -32,15 +33,6 @@ pub struct Middlebox {
 }
 
 const ETHERNET: usize = 14;
-
-/// Where the TCP header of an IPv4 or IPv6 frame lies, if it is one.
-fn tcp_at(frame: &[u8]) -> Option<usize> {
-    match (frame.get(12..14)?, frame.get(ETHERNET)?) {
-        ([0x08, 0x00], 0x45) if frame.get(23) == Some(&6) => Some(ETHERNET + 20),
-        ([0x86, 0xdd], _) if frame.get(20) == Some(&6) => Some(ETHERNET + 40),
-        _ => None,
-    }
-}
 
 /// Sets lengths and checksums right after a change.
 fn mend(frame: &mut [u8], tcp: usize) {

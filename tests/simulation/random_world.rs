@@ -27,7 +27,7 @@ fn link(random: &mut Random) -> LinkProfile {
     }
 }
 
-fn setup(random: &mut Random) -> Setup {
+pub fn setup(random: &mut Random) -> Setup {
     let links = 1 + random.below(4);
     let mut mptcp = [mptcp_config(), mptcp_config()];
     for side in &mut mptcp {
@@ -40,7 +40,13 @@ fn setup(random: &mut Random) -> Setup {
     }
     let gather = Duration::from_micros([0, 20, 200][random.below(3) as usize]);
     // Hosts of one world share a link's MTU.
-    Setup { gather, links: (0..links).map(|_| link(random)).collect(), ipv6: random.below(3) == 0, mptcp }
+    Setup {
+        gather,
+        links: (0..links).map(|_| link(random)).collect(),
+        ipv6: random.below(3) == 0,
+        mptcp,
+        cores: [None, None],
+    }
 }
 
 fn script(random: &mut Random, send_bytes: u64, expect_bytes: u64) -> Script {
@@ -49,6 +55,8 @@ fn script(random: &mut Random, send_bytes: u64, expect_bytes: u64) -> Script {
         write_bytes: 1 + random.below(40_000) as usize,
         expect_bytes,
         close_last: random.below(2) == 0,
+        abort_after: None,
+        may_be_aborted: false,
     }
 }
 
@@ -58,7 +66,7 @@ fn amount(random: &mut Random) -> u64 {
 }
 
 /// Plugs are pulled at times, but never the last one for good.
-fn pull_plugs(world: &mut World, random: &mut Random) {
+pub fn pull_plugs(world: &mut World, random: &mut Random) {
     for link in 0..world.links.len() {
         if random.below(3) > 0 {
             continue;
@@ -79,13 +87,24 @@ pub fn run(seed: u64) -> Result<String, String> {
     let setup = setup(&mut random);
     let mut world = World::new(random.next_u64(), &setup);
     let connections = 1 + random.below(3) as usize;
-    let (active_bytes, passive_bytes) = (amount(&mut random), amount(&mut random));
-    let active = script(&mut random, active_bytes, passive_bytes);
-    let mut passive = script(&mut random, passive_bytes, active_bytes);
+    let scripts = scripts(&mut random);
+    world.start(setup.ipv6, connections, scripts[0], scripts[1]);
+    pull_plugs(&mut world, &mut random);
+    finish(seed, &setup, world)
+}
+
+/// What the active side does, and the passive side.
+pub fn scripts(random: &mut Random) -> [Script; 2] {
+    let (active_bytes, passive_bytes) = (amount(random), amount(random));
+    let active = script(random, active_bytes, passive_bytes);
+    let mut passive = script(random, passive_bytes, active_bytes);
     // One side has to close first.
     passive.close_last &= !active.close_last;
-    world.start(setup.ipv6, connections, active, passive);
-    pull_plugs(&mut world, &mut random);
+    [active, passive]
+}
+
+/// Runs a world to its end; what it was, or what is wrong with it.
+pub fn finish(seed: u64, setup: &Setup, mut world: World) -> Result<String, String> {
     let limit = world.now + Duration::from_secs(400);
     let done = world.run_until(limit, World::is_done);
     let mut complaints = if done { Vec::new() } else { vec!["stalled".to_string()] };

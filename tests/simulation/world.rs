@@ -1,12 +1,12 @@
 //! Two hosts, links, middleboxes, a clock and a seed.
 
-use super::application::{Application, Script};
+use super::application::{Script, Session};
+use super::cores::CoresProfile;
 use super::host::Host;
 use super::link::{Link, LinkProfile};
 use super::middlebox::Middlebox;
-use super::packet::Held;
-use mpdk::base::{Context, Counters, Duration, Instant, PortIndex, Random};
-use mpdk::endpoint::{Endpoint, EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
+use mpdk::base::{Duration, Instant, PortIndex, Random};
+use mpdk::endpoint::{ConnectError, EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
 use mpdk::wire::MacAddress;
 use mpdk::{mptcp, tcp};
 use std::cmp::Reverse;
@@ -25,6 +25,8 @@ pub struct Setup {
     pub links: Vec<LinkProfile>,
     pub ipv6: bool,
     pub mptcp: [mptcp::Config; 2],
+    /// The cores of each host; `None`: one, which knows of no others.
+    pub cores: [Option<CoresProfile>; 2],
 }
 
 /// A frame on its way, or a plug pulled.
@@ -145,18 +147,7 @@ impl World {
     pub fn new(seed: u64, setup: &Setup) -> Self {
         let mut random = Random::from_number(seed);
         let host = |host: usize, random: &mut Random| {
-            let mut own = Random::from_number(random.next_u64());
-            let mut counters = Counters::new();
-            let mut cx = Context { now: Instant::ZERO, random: &mut own, counters: &mut counters };
-            let endpoint =
-                Endpoint::new(endpoint_config(host, setup), &mut cx).expect("a valid configuration");
-            Host {
-                endpoint,
-                random: own,
-                counters,
-                application: Application::default(),
-                held: Held::default(),
-            }
+            Host::new(&endpoint_config(host, setup), setup.cores[host].as_ref(), random)
         };
         Self {
             now: Instant::from_nanos(1_000_000),
@@ -174,15 +165,16 @@ impl World {
     /// Host 1 listens, host 0 opens `connections`.
     pub fn start(&mut self, ipv6: bool, connections: usize, active: Script, passive: Script) {
         let any: IpAddr = if ipv6 { "::".parse() } else { "0.0.0.0".parse() }.expect("an address");
-        let [client, server] = &mut self.hosts;
-        let mut cx = Context { now: self.now, random: &mut server.random, counters: &mut server.counters };
-        server.endpoint.listen(&mut cx, SocketAddr::new(any, SERVICE), 128).expect("a free port");
-        server.application.accept_with(vec![passive]);
-        let mut cx = Context { now: self.now, random: &mut client.random, counters: &mut client.counters };
+        self.hosts[1].listen(self.now, SocketAddr::new(any, SERVICE), passive);
         for _ in 0..connections {
-            let remote = SocketAddr::new(address(1, 0, ipv6), SERVICE);
-            client.application.connect(&mut client.endpoint, &mut cx, None, remote, active);
+            self.connect(ipv6, None, active).expect("a connection to a configured peer can be opened");
         }
+    }
+
+    /// Host 0 opens a connection, from a local port of its first link or from any.
+    pub fn connect(&mut self, ipv6: bool, port: Option<u16>, script: Script) -> Result<(), ConnectError> {
+        let local = port.map(|port| SocketAddr::new(address(0, 0, ipv6), port));
+        self.hosts[0].connect(self.now, local, SocketAddr::new(address(1, 0, ipv6), SERVICE), script)
     }
 
     fn schedule(&mut self, at: Instant, what: What) {
@@ -215,7 +207,7 @@ impl World {
 
     fn next_instant(&self) -> Option<Instant> {
         let frames = self.due.peek().map(|Reverse(due)| Instant::from_nanos(due.at_ns));
-        let timers = self.hosts.iter().filter_map(|host| host.endpoint.poll_deadline());
+        let timers = self.hosts.iter().filter_map(Host::poll_deadline);
         timers.chain(frames).min()
     }
 
@@ -241,7 +233,7 @@ impl World {
     /// What a port received since it was last looked at comes as one burst.
     fn deliver(&mut self, bursts: BTreeMap<(usize, usize), Vec<Vec<u8>>>) {
         for ((to, link), frames) in bursts {
-            self.hosts[to].receive(self.now, PortIndex(link as u8), &frames);
+            self.hosts[to].receive(self.now, PortIndex(link as u8), frames);
         }
     }
 
@@ -254,9 +246,7 @@ impl World {
     }
 
     fn tell_link(&mut self, host: usize, link: usize, up: bool) {
-        let host = &mut self.hosts[host];
-        let mut cx = Context { now: self.now, random: &mut host.random, counters: &mut host.counters };
-        host.endpoint.handle_link(&mut cx, PortIndex(link as u8), up);
+        self.hosts[host].handle_link(self.now, PortIndex(link as u8), up);
     }
 
     /// A host's port says that it has no link, from now on.
@@ -271,7 +261,7 @@ impl World {
 
     fn turn_hosts(&mut self) {
         for from in 0..2 {
-            for (port, frame) in self.hosts[from].turn(self.now).0 {
+            for (port, frame) in self.hosts[from].turn(self.now) {
                 self.send(from, usize::from(port.0), frame);
             }
         }
@@ -300,33 +290,39 @@ impl World {
 
     /// Whether all sessions of both hosts have ended.
     pub fn is_done(&self) -> bool {
-        self.hosts.iter().all(|host| host.application.is_done())
+        self.hosts.iter().all(Host::is_done)
     }
 
     /// What is wrong at the end, if anything: data, closes, leaks.
     pub fn complaints(&mut self) -> Vec<String> {
         let mut complaints = Vec::new();
         let deadline = self.now + Duration::from_secs(60);
-        let idle = self.run_until(deadline, |world| {
-            world.hosts.iter().all(|host| host.endpoint.connection_count() == 0)
-        });
+        let idle = self.run_until(deadline, |world| world.hosts.iter().all(Host::is_over));
         for (index, host) in self.hosts.iter().enumerate() {
             let mut complain = |text: String| complaints.push(format!("host {index}: {text}"));
-            if let Some(corrupted) = &host.application.corrupted {
-                complain(corrupted.clone());
-            }
-            host.application
-                .sessions
-                .iter()
-                .filter_map(super::application::Session::complaint)
-                .for_each(&mut complain);
+            host.cores.iter().filter_map(|core| core.application.corrupted.clone()).for_each(&mut complain);
+            host.sessions().filter_map(Session::complaint).for_each(&mut complain);
             if !idle {
-                complain(format!("{} connections are left", host.endpoint.connection_count()));
+                complain(format!("{} connections are left", host.connection_count()));
             }
             if idle && host.held.count() > 0 {
                 complain(format!("{} packets are still held", host.held.count()));
             }
         }
+        if idle {
+            complaints.extend(self.complaints_of_cores());
+        }
         complaints
+    }
+
+    /// What is wrong between the cores of the hosts, after TIME_WAIT.
+    fn complaints_of_cores(&mut self) -> Vec<String> {
+        let deadline = self.now + Duration::from_secs(120);
+        self.run_until(deadline, |world| world.hosts.iter().all(Host::is_empty));
+        let of_host = |(index, host): (usize, &Host)| {
+            let texts: Vec<_> = host.complaints_of_cores();
+            texts.into_iter().map(move |text| format!("host {index}: {text}"))
+        };
+        self.hosts.iter().enumerate().flat_map(of_host).collect()
     }
 }

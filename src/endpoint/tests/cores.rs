@@ -39,7 +39,7 @@ struct World {
     now: Instant,
     chance: Random,
     /// The core whose queue a segment comes to.
-    arrives: fn(port: PortIndex, ports: [u8; 4], cores: u8) -> u8,
+    arrives: Arrives,
 }
 
 struct Outbox(Vec<Frame>);
@@ -150,7 +150,10 @@ impl World {
         for (port, bytes) in frames {
             let is_tcp = bytes[12..14] == [8, 0] && bytes[23] == 6;
             let to = match from {
-                0 if is_tcp => 1 + (self.arrives)(port, [bytes[34], bytes[35], bytes[36], bytes[37]], others),
+                0 if is_tcp => {
+                    let ends = [bytes[34], bytes[35], bytes[36], bytes[37]];
+                    1 + (self.arrives)(port, ends, others, &mut self.chance)
+                }
                 0 => 1,
                 _ => 0,
             };
@@ -265,7 +268,8 @@ impl World {
     }
 }
 
-type Arrives = fn(PortIndex, [u8; 4], u8) -> u8;
+/// By the port, the ends' ports and the number of cores.
+type Arrives = fn(PortIndex, [u8; 4], u8, &mut Random) -> u8;
 
 /// The client's connections send `bytes` each, get them back, and end.
 fn exchange(cores: u8, seed: u64, spreads: &[Option<Spread>], arrives: Arrives) -> World {
@@ -308,7 +312,7 @@ fn exchange(cores: u8, seed: u64, spreads: &[Option<Spread>], arrives: Arrives) 
 #[test]
 fn joins_that_come_to_another_core_go_to_their_connections() {
     // Each port brings everything to a core of its own.
-    let by_port: Arrives = |port, _, cores| port.0 % cores;
+    let by_port: Arrives = |port, _, cores, _| port.0 % cores;
     for seed in 0..20 {
         let world = exchange(2, seed, &[None, None], by_port);
         assert!(world.handed_over() >= 24, "a SYN and an ACK of each join: {}", world.handed_over());
@@ -320,7 +324,7 @@ fn joins_that_come_to_another_core_go_to_their_connections() {
 #[test]
 fn any_core_may_get_any_subflow() {
     // By the ends' ports, as a NIC does that nobody knows more of.
-    let by_ends: Arrives = |port, ends, cores| {
+    let by_ends: Arrives = |port, ends, cores, _| {
         let sum = ends.iter().fold(u32::from(port.0), |sum, &byte| sum * 31 + u32::from(byte));
         (sum % u32::from(cores)) as u8
     };
@@ -333,14 +337,39 @@ fn any_core_may_get_any_subflow() {
 }
 
 #[test]
+fn any_core_may_get_any_frame_of_a_join() {
+    // Connections begin on the first port.
+    let by_frame: Arrives = |port, _, cores, chance| match port.0 {
+        0 => 0,
+        _ => chance.below(u64::from(cores)) as u8,
+    };
+    for (seed, cores) in (0..30).zip([3, 4, 8].into_iter().cycle()) {
+        assert!(exchange(cores, seed, &[None, None], by_frame).handed_over() > 0);
+    }
+}
+
+#[test]
+fn a_reset_waits_for_the_claim_of_what_it_answers() {
+    for seed in 0..40 {
+        let to_the_other: Arrives = |_, _, _, _| 1;
+        let mut world = World::new(2, seed, &[None, None], to_the_other);
+        let now = world.now;
+        let nobody = "10.0.0.1:81".parse().unwrap();
+        world.cores[1].act(now, |endpoint, cx| endpoint.connect(cx, None, nobody)).unwrap();
+        world.run_until("it was refused", |world| world.cores[1].endpoint.connection_count() == 0);
+        assert_eq!(world.sum(Outcome::TcpSynRetransmit), 0, "seed {seed}: a reset was lost");
+    }
+}
+
+#[test]
 fn one_core_hands_nothing_over() {
-    let world = exchange(1, 5, &[None, None], |_, _, _| 0);
+    let world = exchange(1, 5, &[None, None], |_, _, _, _| 0);
     assert_eq!(world.handed_over(), 0);
 }
 
 #[test]
 fn claims_end_with_time_wait() {
-    let by_port: Arrives = |port, _, cores| port.0 % cores;
+    let by_port: Arrives = |port, _, cores, _| port.0 % cores;
     let mut world = exchange(2, 7, &[None, None], by_port);
     world.run_until("no TIME_WAIT is left", |world| {
         world.cores.iter().all(|core| core.endpoint.time_wait_count() == 0)

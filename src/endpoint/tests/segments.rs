@@ -12,7 +12,7 @@ const SYN_ACK: TcpFlags = TcpFlags::SYN.with(TcpFlags::ACK);
 const ACK: TcpFlags = TcpFlags::ACK;
 
 /// A segment from `source` to the host's port 80.
-fn segment(
+pub(super) fn segment(
     source: SocketAddr,
     flags: TcpFlags,
     sequence: u32,
@@ -41,18 +41,18 @@ fn segment(
     frame(STATION_MAC, HOST_MAC, crate::wire::EtherType::IPV4, &body)
 }
 
-fn from_station(port: u16) -> SocketAddr {
+pub(super) fn from_station(port: u16) -> SocketAddr {
     SocketAddr::from((STATION_V4, port))
 }
 
 /// The segments among frames of the host.
-fn segments(frames: &[Vec<u8>]) -> Vec<Tcp> {
+pub(super) fn segments(frames: &[Vec<u8>]) -> Vec<Tcp> {
     let is_tcp = |bytes: &&Vec<u8>| bytes[12..14] == [8, 0] && bytes[23] == protocol::TCP;
     frames.iter().filter(is_tcp).map(|bytes| Tcp::parse(&bytes[34..]).unwrap()).collect()
 }
 
 /// A host that knows the station and listens on port 80.
-fn listening(config: EndpointConfig, backlog: usize) -> Bench {
+pub(super) fn listening(config: EndpointConfig, backlog: usize) -> Bench {
     let mut bench = Bench::new(config);
     bench.introduce_station();
     let address = SocketAddr::from((HOST_V4, 80));
@@ -62,7 +62,7 @@ fn listening(config: EndpointConfig, backlog: usize) -> Bench {
 
 /// The station opens a connection by hand; the host's and its own next
 /// sequence number.
-fn handshake(bench: &mut Bench, port: u16, sequence: u32) -> (u32, u32) {
+pub(super) fn handshake(bench: &mut Bench, port: u16, sequence: u32) -> (u32, u32) {
     let answers = segments(&bench.exchange(&segment(from_station(port), SYN, sequence, 0, &[])));
     let [answer] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((answer.flags, answer.acknowledgement), (SYN_ACK, SeqNumber(sequence) + 1));

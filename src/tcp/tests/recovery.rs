@@ -232,3 +232,20 @@ fn a_repaired_path_is_used_at_once() {
     assert_eq!(host.out(), [". 1:1001(1000) ack 1"]);
     assert_eq!(host.wait_for_deadline(), 10);
 }
+
+#[test]
+fn a_repaired_path_may_fail_as_often_as_a_new_one() {
+    let mut host = Host::established(Config { retries: 3, ..plain() });
+    host.push(1_000);
+    for _ in 0..3 {
+        assert_eq!(host.out().len(), 1);
+        host.wait_for_deadline();
+    }
+    // One more would have ended it, and the timer is short again.
+    host.subflow.retry_now(host.now);
+    for _ in 0..3 {
+        assert_eq!(host.out().len(), 1);
+        host.wait_for_deadline();
+    }
+    assert_eq!(host.subflow.close_reason(), Some(CloseReason::TimedOut));
+}
