@@ -279,7 +279,7 @@ mod tests {
         assert!(matches!(error(|g| g.receive_offset = u64::MAX - 4095), RegionError::Place { .. }));
         assert!(matches!(error(|g| g.receive_offset = g.transmit_offset), RegionError::Place { .. }));
         let text = error(|g| g.version = 9).to_string();
-        assert_eq!(text, "the region has version 9, this program speaks version 2");
+        assert_eq!(text, "the region has version 9, this program speaks version 3");
     }
 
     proptest! {

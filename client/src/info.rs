@@ -24,7 +24,7 @@ impl ConnectionInfo {
 /// No padding: the fields' sizes, in their order.
 const _: () = {
     assert!(size_of::<SubflowInfo>() == 4 + 4 + 3 * 8 + 2 * 4 + 2 * 20 + 16);
-    assert!(size_of::<ConnectionInfo>() == 4 + 2 + 2 + 4 * 8 + INFO_SUBFLOWS * size_of::<SubflowInfo>());
+    assert!(size_of::<ConnectionInfo>() == 4 + 2 + 2 + 5 * 8 + INFO_SUBFLOWS * size_of::<SubflowInfo>());
 };
 
 #[cfg(all(test, not(loom)))]

@@ -67,7 +67,7 @@ compile_error!("descriptors are packed for little-endian machines");
 /// The first eight bytes of a region.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"mpdk-shm");
 /// Which contract this is. Sides with different versions refuse each other.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// What is written by different sides lies on different cache lines.
 pub const CACHE_LINE_BYTES: usize = 64;
 /// Arenas start at multiples of this.
@@ -311,6 +311,8 @@ pub struct ConnectionInfo {
     pub bytes_acked: u64,
     /// How often data was reinjected onto another subflow.
     pub retransmits: u64,
+    /// Frames that another core of the engine received and handed over.
+    pub taken_over_frames: u64,
     /// The subflows.
     pub subflows: [SubflowInfo; INFO_SUBFLOWS],
 }
@@ -360,7 +362,7 @@ const _: () = {
     assert!(RELEASED_TICKETS * size_of::<u32>() == size_of::<[u32; 10]>());
     assert!(size_of::<Address>() == 20);
     assert!(size_of::<SubflowInfo>() == 96);
-    assert!(size_of::<ConnectionInfo>() == 40 + INFO_SUBFLOWS * 96);
+    assert!(size_of::<ConnectionInfo>() == 48 + INFO_SUBFLOWS * 96);
     assert!(size_of::<ConnectionInfo>() <= *BLOCK_BYTES.start() as usize);
 };
 

@@ -12,7 +12,7 @@
 //! looks twice at frames which nobody knows, with its messages in between,
 //! misses no claim.
 
-use super::demux::TupleHash;
+use super::demux::{Owner, TupleHash};
 use super::neighbour::Evidence;
 use super::{Endpoint, Steering};
 use crate::base::{
@@ -95,6 +95,8 @@ struct Claimed {
     tuple: PackedTuple,
     /// To whom they come; `None`: nobody knows, everybody was told.
     at: Option<CoreIndex>,
+    /// Frames that were handed over so far.
+    taken_over: u64,
 }
 
 /// Addresses and ports as they lie in an IPv4 frame: enough to tell that a
@@ -292,9 +294,29 @@ impl<P: Packet> Endpoint<P> {
             return;
         }
         let (hash, packed) = (self.demux.hash(tuple), PackedTuple::from(*tuple));
-        let claimed = Claimed { hash, tuple: packed, at: known };
+        let claimed = Claimed { hash, tuple: packed, at: known, taken_over: 0 };
         cores.claimed.insert_unique(hash.spread(), claimed, |claimed| claimed.hash.spread());
         cores.tell(known, CoreMessage::Claim(packed));
+    }
+
+    /// Frames of a subflow were handed over by another core.
+    pub(super) fn note_taken_over(&mut self, owner: Owner, frames: u64) {
+        let Some(slot) = self.slot_mut(owner.connection) else { return };
+        let Some(tuple) = slot.way(owner.subflow).map(|way| way.header.tuple()) else { return };
+        let (hash, packed) = (self.demux.hash(&tuple), PackedTuple::from(tuple));
+        let Some(cores) = &mut self.cores else { return };
+        let is_it = |claimed: &Claimed| claimed.hash == hash && claimed.tuple == packed;
+        if let Some(claimed) = cores.claimed.find_mut(hash.spread(), is_it) {
+            claimed.taken_over += frames;
+        }
+    }
+
+    /// Frames with this 4-tuple that another core has handed over.
+    pub(super) fn taken_over(&self, tuple: &FourTuple) -> u64 {
+        let Some(cores) = self.cores.as_ref().filter(|cores| !cores.claimed.is_empty()) else { return 0 };
+        let (hash, packed) = (self.demux.hash(tuple), PackedTuple::from(*tuple));
+        let is_it = |claimed: &Claimed| claimed.hash == hash && claimed.tuple == packed;
+        cores.claimed.find(hash.spread(), is_it).map_or(0, |claimed| claimed.taken_over)
     }
 
     /// A 4-tuple is free again.

@@ -22,6 +22,8 @@ pub struct ConnectionInfo {
     pub half_open: bool,
     /// Why no data moves any more, if so.
     pub closed: Option<CloseReason>,
+    /// Frames of its subflows that came to another core.
+    pub taken_over_frames: u64,
     /// Its subflows.
     pub subflows: Vec<SubflowInfo>,
 }
@@ -51,6 +53,7 @@ impl<P: Packet> Endpoint<P> {
             fallback: connection.is_fallback(),
             half_open: matches!(slot.standing, Standing::HalfOpen(..)),
             closed: slot.closed,
+            taken_over_frames: slot.tuples(id).map(|(tuple, _)| self.taken_over(&tuple)).sum(),
             subflows: connection.subflows().collect(),
         })
     }

@@ -285,7 +285,8 @@ impl<P: Packet> Endpoint<P> {
         run.next += bytes;
         run.segments = 1;
         let owner = run.owner;
-        self.deliver(cx, owner, &segment, before);
+        // Its frames are counted when the run ends.
+        self.deliver(cx, owner, &segment, before, 0);
     }
 
     /// A segment that passed the host's checks: it begins a run, or goes to its
@@ -304,13 +305,15 @@ impl<P: Packet> Endpoint<P> {
         }
         let plain = segment.flags.without(TcpFlags::PSH) == TcpFlags::ACK && !payload.is_empty();
         if !plain || self.merging.front.is_none() {
-            return self.deliver(cx, owner, segment, payload);
+            return self.deliver(cx, owner, segment, payload, 1);
         }
         let Some(front) = self.merging.front.take() else { return };
-        let Some((l2, l3, mask)) = front.layout() else { return self.deliver(cx, owner, segment, payload) };
+        let Some((l2, l3, mask)) = front.layout() else {
+            return self.deliver(cx, owner, segment, payload, 1);
+        };
         let l4 = usize::from(segment.header_bytes);
         if front.len < l2 + l3 + l4 {
-            return self.deliver(cx, owner, segment, payload);
+            return self.deliver(cx, owner, segment, payload, 1);
         }
         if self.merging.runs.len() == RUNS_MOST {
             let oldest = self.merging.runs.remove(0);
@@ -344,10 +347,14 @@ impl<P: Packet> Endpoint<P> {
             port.statistics.frames_received += joined;
             port.statistics.bytes_received += joined_bytes;
         }
-        self.deliver(cx, owner, &segment, payload);
+        self.deliver(cx, owner, &segment, payload, joined + 1);
     }
 
-    fn deliver(&mut self, cx: &mut Context<'_>, owner: Owner, segment: &Tcp, payload: P) {
+    /// A segment goes to its connection; so many frames are counted with it.
+    fn deliver(&mut self, cx: &mut Context<'_>, owner: Owner, segment: &Tcp, payload: P, frames: u64) {
+        if self.cores.as_ref().is_some_and(|cores| cores.from.is_some()) {
+            self.note_taken_over(owner, frames);
+        }
         if let Some(connection) = self.touch(owner.connection) {
             connection.handle_segment(cx, owner.subflow, segment, payload);
         }

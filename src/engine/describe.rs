@@ -13,6 +13,7 @@ impl<D: Packet + 'static> Host<D> {
         let mut described = shm::ConnectionInfo {
             token: if info.fallback { 0 } else { info.token.0 },
             fallback: u8::from(info.fallback),
+            taken_over_frames: info.taken_over_frames,
             ..shm::ConnectionInfo::default()
         };
         for subflow in &info.subflows {

@@ -91,6 +91,15 @@ impl Hosts {
         }
     }
 
+    /// Lets everything arrive that is on its way.
+    fn settle(&mut self) {
+        for _ in 0..50 {
+            self.engines.iter_mut().for_each(|engine| {
+                engine.turn(self.now);
+            });
+        }
+    }
+
     /// What the left (0) or right (1) endpoint has counted.
     fn report(&self, side: usize) -> Report {
         let engines = &self.engines[side * self.cores..][..self.cores];
@@ -104,8 +113,9 @@ async fn echo(stream: Stream) {
     writer.shutdown().await.unwrap();
 }
 
-/// So many connections, each with bytes of its own to and fro.
-async fn exchange(left: &Context, right: &Context, connections: u8) {
+/// So many connections, each with bytes of its own to and fro. Returns how many of
+/// the left endpoint's frames its connections say came to another core.
+async fn exchange(left: &Context, right: &Context, connections: u8) -> u64 {
     const BYTES: usize = 60_000;
     let listener = Listener::bind(right, server()).await.unwrap();
     let serving = tokio::spawn(async move {
@@ -118,27 +128,31 @@ async fn exchange(left: &Context, right: &Context, connections: u8) {
             let left = left.clone();
             tokio::spawn(async move {
                 let sent: Vec<u8> = (0..BYTES).map(|at| (at % 251) as u8 ^ number).collect();
-                let (mut reader, mut writer) =
-                    tokio::io::split(Stream::connect(&left, server()).await.unwrap());
-                let mut received = Vec::new();
-                let write = async {
-                    writer.write_all(&sent).await.unwrap();
-                    writer.shutdown().await.unwrap();
-                };
-                let (read, ()) = tokio::join!(reader.read_to_end(&mut received), write);
-                read.unwrap();
+                let stream = Stream::connect(&left, server()).await.unwrap();
+                let observer = stream.observer();
+                let (mut reader, mut writer) = tokio::io::split(stream);
+                let mut received = vec![0; BYTES];
+                let (read, written) = tokio::join!(reader.read_exact(&mut received), writer.write_all(&sent));
+                (read.unwrap(), written.unwrap());
                 assert!(received == sent, "other bytes than were sent");
+                let info = observer.info().await.unwrap();
+                writer.shutdown().await.unwrap();
+                assert_eq!(reader.read_to_end(&mut received).await.unwrap(), 0);
+                info.taken_over_frames
             })
         })
         .collect();
+    let mut taken_over = 0;
     for client in clients {
-        client.await.unwrap();
+        taken_over += client.await.unwrap();
     }
     serving.await.unwrap();
+    taken_over
 }
 
 /// Everything arrives, by two subflows each, and nobody is refused.
-fn assert_clean(hosts: &Hosts, connections: u64) {
+fn assert_clean(hosts: &mut Hosts, connections: u64) {
+    hosts.settle();
     for side in 0..2 {
         let report = hosts.report(side);
         let count = |outcome| report.counters.get(outcome);
@@ -161,8 +175,8 @@ fn straight_wires_bring_everything_to_its_core() {
         run(async {
             let mut hosts = Hosts::new(cores, 1, |_, queue| queue);
             let (left, right) = hosts.contexts();
-            hosts.drive(exchange(&left, &right, 6)).await;
-            assert_clean(&hosts, 6);
+            assert_eq!(hosts.drive(exchange(&left, &right, 6)).await, 0);
+            assert_clean(&mut hosts, 6);
             // Each core of the left endpoint opens its connections from ports of
             // its own, and hears of nothing else.
             assert_eq!(hosts.report(0).counters.get(Outcome::FrameHandedOver), 0);
@@ -180,8 +194,11 @@ fn joins_that_come_to_other_cores_are_handed_over() {
         run(async {
             let mut hosts = Hosts::new(cores, seed, |wire, queue| (queue + wire) % cores);
             let (left, right) = hosts.contexts();
-            hosts.drive(exchange(&left, &right, 8)).await;
-            assert_clean(&hosts, 8);
+            let taken_over = hosts.drive(exchange(&left, &right, 8)).await;
+            assert_clean(&mut hosts, 8);
+            // All but the joins' first, and what ended them.
+            let all = hosts.report(0).counters.get(Outcome::FrameTakenOver);
+            assert!(taken_over > all / 2 && taken_over <= all, "{taken_over} of {all}");
             assert!(hosts.report(1).counters.get(Outcome::FrameHandedOver) > 8);
             // The second wire's, and nothing of the first.
             assert_eq!(hosts.report(1).hand_overs[0].given, 0);
