@@ -82,7 +82,8 @@ fn measure(cpus: &[usize], seconds: f64) -> Figures {
     };
     let (parts, told): (Vec<_>, Vec<_>) = (0..cpus.len()).map(|core| part(core, cpus.len(), plan)).unzip();
     let config = EngineConfig { cpus: cpus.to_vec(), ..EngineConfig::default() };
-    let handle = start(config, || Ok(Opened { cores: parts, memory: None })).expect("the endpoint starts");
+    let handle = start(config, || Ok(Opened { cores: parts, memory: None, flows: None }))
+        .expect("the endpoint starts");
     let measured: Vec<Measured> = told.iter().map(wait).collect();
     handle.stop().expect("no core dies");
     let per_second = |measured: &Measured| {

@@ -1,12 +1,14 @@
 //! From a configuration to opened ports.
 
 use super::start::Failure;
-use crate::base::Spread;
+use crate::base::{CoreIndex, FourTuple, PortIndex, Spread};
 use crate::control::{self, Config, EalLogLevel, Memory, Port};
+use crate::device::FlowSteering;
 use crate::dpdk::{
     DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig,
     PoolKind, PortConfig, ReceiveSpread,
 };
+use std::any::Any;
 
 /// DPDK and the ports on it.
 #[derive(Debug)]
@@ -16,8 +18,34 @@ pub(super) struct Opened {
     pub(super) cores: Vec<Vec<DpdkDevice>>,
     /// How each port spreads what it receives over the cores, if that is known.
     pub(super) spreads: Vec<Option<Spread>>,
+    /// The ports themselves.
+    pub(super) ports: Vec<crate::dpdk::Port>,
     /// What the ports receive into.
     pub(super) receive: Pool,
+}
+
+impl Opened {
+    /// The ports, for who tells them where flows go.
+    pub(super) fn flows(&mut self) -> Box<dyn FlowSteering> {
+        Box::new(PortFlows(std::mem::take(&mut self.ports)))
+    }
+}
+
+/// The ports' own steering of flows: a core has the queue of its number.
+#[derive(Debug)]
+struct PortFlows(Vec<crate::dpdk::Port>);
+
+impl FlowSteering for PortFlows {
+    fn takes_rules(&self, port: PortIndex) -> bool {
+        self.0.get(usize::from(port.0)).is_some_and(crate::dpdk::Port::takes_flow_rules)
+    }
+
+    fn steer(&self, port: PortIndex, flow: &FourTuple, core: CoreIndex) -> Option<Box<dyn Any + Send>> {
+        let rule = self.0.get(usize::from(port.0))?.steer(flow, core.0.into());
+        let rule =
+            rule.inspect_err(|error| tracing::debug!(%flow, %error, "a flow goes on being handed over"));
+        Some(Box::new(rule.ok()?))
+    }
 }
 
 /// Starts DPDK and opens the configured ports, with a pair of queues for each
@@ -31,7 +59,7 @@ pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
     let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
     let (receive, transmit) = pools(&eal, config, &addresses)?;
     let mut cores: Vec<Vec<DpdkDevice>> = config.eal.cores.iter().map(|_| Vec::new()).collect();
-    let mut spreads = Vec::new();
+    let (mut ports, mut spreads) = (Vec::new(), Vec::new());
     for (index, (port, address)) in config.ports.iter().zip(&addresses).enumerate() {
         let port = port_config(port, index, config.eal.cores.len());
         let (port, queues) = crate::dpdk::Port::open(&eal, address, &port, &receive, &transmit)?;
@@ -39,8 +67,9 @@ pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
             core.push(queue);
         }
         spreads.push(port.spread().map(ReceiveSpread::over_cores));
+        ports.push(port);
     }
-    Ok(Opened { eal, cores, spreads, receive })
+    Ok(Opened { eal, cores, spreads, ports, receive })
 }
 
 /// How DPDK is started on these cores.

@@ -34,9 +34,10 @@ pub struct RunningEndpoint {
 pub fn start_endpoint(config: &Config) -> Result<RunningEndpoint, StartError> {
     let for_thread = config.clone();
     let open = move || {
-        let opened = ports::open(&for_thread)?;
+        let mut opened = ports::open(&for_thread)?;
         let memory = Some(Arc::new(ClientMemory::new(&opened.eal, &opened.receive)) as _);
-        Ok(Opened { cores: parts(for_thread, opened, |_, _| Ok(None)), memory })
+        let flows = Some(opened.flows());
+        Ok(Opened { cores: parts(for_thread, opened, |_, _| Ok(None)), memory, flows })
     };
     let handle = crate::engine::start(config.engine(), open).map_err(StartError::new)?;
     let attachments = handle.attach(&config.region(), config.client_limits()).map_err(StartError::new)?;

@@ -9,6 +9,7 @@
 mod capabilities;
 mod capture;
 mod fault;
+mod flows;
 mod forward;
 mod hand_over;
 mod interface;
@@ -21,6 +22,7 @@ mod statistics;
 pub use capabilities::{Capabilities, Segmentation};
 pub use capture::CaptureDevice;
 pub use fault::{Alter, FaultConfig, FaultCounts, FaultDevice, FaultRates};
+pub use flows::FlowSteering;
 pub use forward::Forward;
 pub use hand_over::HandOver;
 pub use interface::{Device, InDevice, Refusal};

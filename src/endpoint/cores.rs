@@ -54,6 +54,26 @@ pub struct Sighting {
     evidence: Evidence,
 }
 
+/// What a core wishes of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowWish {
+    /// That it brings a flow's segments here by itself: many of them came to another
+    /// core.
+    Bring {
+        /// The port that receives them.
+        port: PortIndex,
+        /// The flow.
+        tuple: FourTuple,
+    },
+    /// No more: the flow is over.
+    Release {
+        /// The port.
+        port: PortIndex,
+        /// The flow.
+        tuple: FourTuple,
+    },
+}
+
 /// Where a frame belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sorted {
@@ -76,6 +96,7 @@ pub(super) struct Cores {
     claimed: HashTable<Claimed>,
     claims_most: usize,
     outgoing: VecDeque<(CoreIndex, CoreMessage)>,
+    wishes: VecDeque<FlowWish>,
     /// The segment of the last frame that belonged here.
     last_here: Option<(PortIndex, Ends)>,
     /// Who handed over the frames at hand.
@@ -95,9 +116,14 @@ struct Claimed {
     tuple: PackedTuple,
     /// To whom they come; `None`: nobody knows, everybody was told.
     at: Option<CoreIndex>,
+    /// The port that they come by.
+    port: PortIndex,
     /// Frames that were handed over so far.
     taken_over: u64,
 }
+
+/// So many frames of a flow that came to another core are worth a rule of the port.
+const MANY_FRAMES: u64 = 64;
 
 /// Addresses and ports as they lie in an IPv4 frame: enough to tell that a
 /// frame is of the same subflow as the one before.
@@ -111,6 +137,7 @@ impl Cores {
             claimed: HashTable::new(),
             claims_most,
             outgoing: VecDeque::new(),
+            wishes: VecDeque::new(),
             last_here: None,
             from: None,
         }
@@ -232,6 +259,11 @@ impl<P: Packet> Endpoint<P> {
         self.cores.as_mut()?.outgoing.pop_front()
     }
 
+    /// The next wish of this core for a port.
+    pub fn poll_flow_wish(&mut self) -> Option<FlowWish> {
+        self.cores.as_mut()?.wishes.pop_front()
+    }
+
     /// The frames taken in until the next call were handed over by `from`.
     pub fn receive_for(&mut self, from: Option<CoreIndex>) {
         if let Some(cores) = &mut self.cores {
@@ -294,7 +326,7 @@ impl<P: Packet> Endpoint<P> {
             return;
         }
         let (hash, packed) = (self.demux.hash(tuple), PackedTuple::from(*tuple));
-        let claimed = Claimed { hash, tuple: packed, at: known, taken_over: 0 };
+        let claimed = Claimed { hash, tuple: packed, at: known, port, taken_over: 0 };
         cores.claimed.insert_unique(hash.spread(), claimed, |claimed| claimed.hash.spread());
         cores.tell(known, CoreMessage::Claim(packed));
     }
@@ -307,7 +339,11 @@ impl<P: Packet> Endpoint<P> {
         let Some(cores) = &mut self.cores else { return };
         let is_it = |claimed: &Claimed| claimed.hash == hash && claimed.tuple == packed;
         if let Some(claimed) = cores.claimed.find_mut(hash.spread(), is_it) {
+            let was_few = claimed.taken_over < MANY_FRAMES;
             claimed.taken_over += frames;
+            if was_few && claimed.taken_over >= MANY_FRAMES {
+                cores.wishes.push_back(FlowWish::Bring { port: claimed.port, tuple });
+            }
         }
     }
 
@@ -329,6 +365,9 @@ impl<P: Packet> Endpoint<P> {
         let is_it = |claimed: &Claimed| claimed.hash == hash && claimed.tuple == packed;
         if let Ok(found) = cores.claimed.find_entry(hash.spread(), is_it) {
             let (claimed, _) = found.remove();
+            if claimed.taken_over >= MANY_FRAMES {
+                cores.wishes.push_back(FlowWish::Release { port: claimed.port, tuple: *tuple });
+            }
             cores.tell(claimed.at, CoreMessage::Disclaim(packed));
         }
     }

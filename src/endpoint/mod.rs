@@ -63,7 +63,7 @@ pub use crate::wire::MacAddress;
 pub use address::PortAddress;
 pub use config::{ConfigError, EndpointConfig, Limits, PortConfig, local_addresses};
 pub use connect::ConnectError;
-pub use cores::{CoreMessage, Sighting, Sorted};
+pub use cores::{CoreMessage, FlowWish, Sighting, Sorted};
 pub use event::Event;
 pub use host::Endpoint;
 pub use info::{ConnectionInfo, ListenerInfo};

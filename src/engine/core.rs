@@ -8,6 +8,7 @@ use super::load::Load;
 use super::loans::Loans;
 use super::poll::PollSet;
 use super::ports::Ports;
+use super::rules::RuleWishes;
 use super::signal::Signal;
 use super::start::Arrival;
 use super::world::World;
@@ -34,6 +35,7 @@ pub struct Engine<D: Device> {
     pub(super) signal: Arc<Signal<Arrival>>,
     /// The way to the endpoint's other cores, if it has any.
     pub(super) exchange: Option<Exchange<D::Packet>>,
+    pub(super) rules: Option<RuleWishes>,
     pub(super) board: Option<Board>,
     pub(super) poll_set: PollSet,
 }
@@ -123,6 +125,7 @@ impl<D: Device> Engine<D> {
             load: Load::default(),
             signal: seat.signal,
             exchange: seat.exchange,
+            rules: None,
             board: None,
             poll_set: PollSet::default(),
             settings,
@@ -157,7 +160,7 @@ impl<D: Device> Engine<D> {
     /// One turn of the loop: everything that is there to do at `now`, in
     /// bounded portions. Returns whether there was anything.
     pub fn turn(&mut self, now: Instant) -> bool {
-        let Self { server, host, ports, loans, settings, exchange, .. } = self;
+        let Self { server, host, ports, loans, settings, exchange, rules, .. } = self;
         host.world.now = now;
         let is_time = ports.check_links(&mut host.endpoint, &mut host.world.cx(), settings.link_interval);
         if is_time {
@@ -175,7 +178,7 @@ impl<D: Device> Engine<D> {
         work += host.take_events(server);
         work += usize::from(host.turn_resident());
         work += host.deliver(server, ports.buffers_run_low());
-        work += host.poll_transmit(ports, exchange.as_mut());
+        work += host.poll_transmit(ports, exchange.as_mut(), rules.as_ref());
         let blocks_wait = server
             .flush(|client, violation| tracing::warn!(client = client.0, %violation, "a client is detached"));
         if blocks_wait {

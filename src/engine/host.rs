@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::lent_packets::LentPackets;
 use super::loans::Loans;
 use super::ports::Ports;
+use super::rules::RuleWishes;
 use super::waiting::Listeners;
 use super::world::World;
 use super::{Bytes, Resident};
@@ -44,6 +45,7 @@ impl<D: Packet + 'static> Host<D> {
         &mut self,
         ports: &mut Ports<E>,
         exchange: Option<&mut Exchange<D>>,
+        rules: Option<&RuleWishes>,
     ) -> usize
     where
         D: HandOver,
@@ -62,6 +64,11 @@ impl<D: Packet + 'static> Host<D> {
             is_told = exchange.tell(|| endpoint.poll_core_message());
         }
         exchange.publish();
+        while let Some(wish) = endpoint.poll_flow_wish() {
+            if let Some(rules) = rules {
+                rules.tell(wish);
+            }
+        }
         if is_told { ports.flush(&mut world.counters) } else { 1 }
     }
 

@@ -52,6 +52,7 @@ mod regions;
 mod report;
 mod requests;
 mod resident;
+mod rules;
 mod run;
 mod settings;
 mod signal;

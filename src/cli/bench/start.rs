@@ -40,12 +40,13 @@ pub(super) fn start(
     let jobs = Job::new(role).divide(config.eal.cores.len()).into_iter().map(with_channel);
     let (jobs, receivers): (Vec<_>, Vec<_>) = jobs.unzip();
     let open = move || {
-        let opened = ports::open(&config)?;
+        let mut opened = ports::open(&config)?;
+        let flows = Some(opened.flows());
         let resident = move |eal: &Eal, core: usize| {
             let Some((job, news)) = jobs.get(core) else { return Ok(None) };
             job.clone().resident(eal, core, news.clone()).map(Some)
         };
-        Ok(Opened { cores: parts(config, opened, resident), memory: None })
+        Ok(Opened { cores: parts(config, opened, resident), memory: None, flows })
     };
     let handle = crate::engine::start(engine, open).map_err(StartError::new)?;
     Ok((handle, receivers))

@@ -3,7 +3,7 @@
 use super::segments::{from_station, handshake, listening, segment, segments};
 use super::station::*;
 use super::*;
-use crate::base::{AddressId, CoreIndex, Outcome, PortIndex, Token};
+use crate::base::{AddressId, CoreIndex, FourTuple, Outcome, PortIndex, Token};
 use crate::wire::{MpJoin, MptcpOption, OptionBytes, TcpFlags};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -85,4 +85,30 @@ fn one_core_announces_a_link_that_is_back() {
         }
         assert_eq!(bench.sent().is_empty(), index != 0);
     }
+}
+
+#[test]
+fn a_flow_that_often_comes_elsewhere_is_worth_a_rule() {
+    let mut bench = listening(core(0), 5);
+    bench.endpoint.receive_for(Some(CoreIndex(1)));
+    let (ours, theirs) = handshake(&mut bench, 4_000, 100);
+    let local = SocketAddr::from((HOST_V4, 80));
+    let tuple = FourTuple { local, remote: from_station(4_000) };
+    let ack = segment(from_station(4_000), TcpFlags::ACK, theirs, ours, &[]);
+    // The handshake's ACK was the first that found its connection.
+    for _ in 0..62 {
+        bench.exchange(&ack);
+        assert_eq!(bench.endpoint.poll_flow_wish(), None);
+    }
+    bench.exchange(&ack);
+    assert_eq!(bench.endpoint.poll_flow_wish(), Some(FlowWish::Bring { port: PORT, tuple }));
+    bench.exchange(&ack);
+    assert_eq!(bench.endpoint.poll_flow_wish(), None, "once");
+    assert_eq!(bench.endpoint.connections().map(|info| info.taken_over_frames).sum::<u64>(), 65);
+    // What comes here by itself does not count.
+    bench.endpoint.receive_for(None);
+    bench.exchange(&ack);
+    assert_eq!(bench.endpoint.connections().map(|info| info.taken_over_frames).sum::<u64>(), 65);
+    bench.exchange(&segment(from_station(4_000), TcpFlags::RST, theirs, 0, &[]));
+    assert_eq!(bench.endpoint.poll_flow_wish(), Some(FlowWish::Release { port: PORT, tuple }));
 }

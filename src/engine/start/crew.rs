@@ -7,16 +7,25 @@ use super::{StartError, text_of};
 use crate::base::CoreIndex;
 use crate::device::Device;
 use crate::engine::core::Seat;
+use crate::engine::rules::{RuleTask, RuleWishes, rule_task};
 use crate::engine::signal::Signal;
 use crate::engine::{Engine, Report};
 use core_affinity::CoreId;
 use std::any::Any;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
 type Memories<D> = Option<Arc<dyn crate::device::ClientMemory<<D as Device>::Packet>>>;
-type Started = Sender<Result<(Signals, Memory), StartError>>;
+type Started = Sender<Result<Gathered, StartError>>;
+
+/// What the first core's thread has for the one that starts it.
+struct Gathered {
+    signals: Signals,
+    memory: Memory,
+    rules: Option<RuleTask>,
+}
 
 pub(super) fn start<D, F>(config: EngineConfig, open: F) -> Result<EndpointHandle, StartError>
 where
@@ -27,7 +36,11 @@ where
     let (started, starting) = mpsc::channel();
     let thread = spawn(0, move || lead(&config, open, &started))?;
     match starting.recv() {
-        Ok(Ok((signals, memory))) => Ok(EndpointHandle { signals, memory, thread: Some(thread) }),
+        Ok(Ok(Gathered { signals, memory, rules })) => {
+            // Without it, frames are handed over.
+            let rules = rules.and_then(|rules| rules.start().inspect_err(no_rules).ok());
+            Ok(EndpointHandle { signals, memory, thread: Some(thread), rules })
+        }
         Ok(Err(error)) => {
             // It is about to return; what it returns is said already.
             drop(thread.join());
@@ -37,6 +50,10 @@ where
             Err(StartError::Died(thread.join().err().map_or_else(String::new, |panic| text_of(&*panic))))
         }
     }
+}
+
+fn no_rules(error: &io::Error) {
+    tracing::warn!(%error, "the ports are not told where flows go");
 }
 
 fn spawn<T: Send + 'static>(
@@ -54,8 +71,8 @@ where
 {
     // A receiver that is gone has nobody to tell.
     match gather(config, open) {
-        Ok((crew, memory)) => {
-            drop(started.send(Ok((Arc::clone(&crew.guard.all), memory))));
+        Ok((crew, gathered)) => {
+            drop(started.send(Ok(gathered)));
             crew.run()
         }
         Err(error) => {
@@ -95,35 +112,40 @@ impl<D: Device> Crew<D> {
 }
 
 /// Opens the ports and starts the other cores' threads.
-fn gather<D, F>(config: &EngineConfig, open: F) -> Result<(Crew<D>, Memory), StartError>
+fn gather<D, F>(config: &EngineConfig, open: F) -> Result<(Crew<D>, Gathered), StartError>
 where
     D: Device + 'static,
     F: FnOnce() -> Result<Opened<D>, OpenError>,
 {
     config.cpus.first().map_or(Ok(()), |&cpu| pin(cpu))?;
-    let Opened { cores, memory } = open().map_err(StartError::Open)?;
+    let Opened { cores, memory, flows } = open().map_err(StartError::Open)?;
     let (configured, opened) = (config.cpus.len().max(1), cores.len());
     if configured != opened {
         return Err(StartError::Cores { configured, opened });
     }
     let seats = Seat::several(opened)?;
     let signals: Signals = seats.iter().map(|seat| Arc::clone(&seat.signal)).collect();
-    let mut places = cores.into_iter().zip(seats).enumerate();
+    let (rules, wishes) = flows.and_then(|flows| rule_task(flows, opened)).unzip();
+    let mut wishes = wishes.into_iter().flatten();
+    let mut places = cores.into_iter().zip(seats).enumerate().map(|(core, (make, seat))| {
+        let rules = wishes.next();
+        Place { core, make, seat, rules }
+    });
     let first = places.next();
     let mut others = Others { threads: Vec::new(), signals: Arc::clone(&signals) };
-    for (core, (make, seat)) in places {
+    for place in places {
         let (config, memory, signals) = (config.clone(), memory.clone(), Arc::clone(&signals));
-        let place = Place { core, make, seat };
-        others.start(core, move |started| follow(&config, place, &memory, signals, started))?;
+        others.start(place.core, move |started| follow(&config, place, &memory, signals, started))?;
     }
     // At least one core is configured.
-    let Some((core, (make, seat))) = first else { return Err(StartError::Cores { configured, opened }) };
-    let (engine, keep) = build(config, Place { core, make, seat }, &memory)?;
+    let Some(first) = first else { return Err(StartError::Cores { configured, opened }) };
+    let (engine, keep) = build(config, first, &memory)?;
     others.wait()?;
-    let guard = EndGuard { own: Arc::clone(&engine.signal), all: signals };
+    let guard = EndGuard { own: Arc::clone(&engine.signal), all: Arc::clone(&signals) };
     let packets = memory.as_ref().and_then(|memory| memory.packets());
     let reserve = Box::new(move |len| memory.as_ref()?.reserve(len));
-    Ok((Crew { engine, guard, others, keep }, Memory { reserve, packets }))
+    let gathered = Gathered { signals, memory: Memory { reserve, packets }, rules };
+    Ok((Crew { engine, guard, others, keep }, gathered))
 }
 
 /// One core's beginnings.
@@ -131,6 +153,7 @@ struct Place<D: Device> {
     core: usize,
     make: MakePart<D>,
     seat: Seat<D::Packet>,
+    rules: Option<RuleWishes>,
 }
 
 /// Another core's thread.
@@ -167,9 +190,10 @@ fn build<D: Device>(
     place: Place<D>,
     memory: &Memories<D>,
 ) -> Result<Built<D>, StartError> {
-    let Place { core, make, seat } = place;
+    let Place { core, make, seat, rules } = place;
     let Part { ports, endpoint, resident, keep } = make().map_err(StartError::Open)?;
     let mut engine = Engine::seated(config.settings.clone(), endpoint, ports, seat)?;
+    engine.rules = rules;
     if let Some(resident) = resident {
         engine.house(resident);
     }

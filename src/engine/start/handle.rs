@@ -2,6 +2,7 @@
 
 use super::{EngineDied, text_of};
 use crate::device::LentMemory;
+use crate::engine::rules::RuleKeeper;
 use crate::engine::signal::Signal;
 use crate::engine::{Report, regions};
 use crate::shm::{
@@ -23,6 +24,8 @@ pub struct EndpointHandle {
     pub(super) memory: Memory,
     /// The first core's, which waits for the others.
     pub(super) thread: Option<JoinHandle<Ended>>,
+    /// Tells the ports where flows go. Waited for behind the cores.
+    pub(super) rules: Option<RuleKeeper>,
 }
 
 /// Memory that ports and clients have in common.
@@ -130,7 +133,9 @@ impl EndpointHandle {
     /// # Errors
     /// If one died.
     pub fn wait(mut self) -> Result<Vec<Report>, EngineDied> {
-        match self.thread.take().map(JoinHandle::join) {
+        let ended = self.thread.take().map(JoinHandle::join);
+        self.rules = None;
+        match ended {
             Some(Ok(ended)) => ended,
             Some(Err(panic)) => Err(EngineDied { core: 0, panic: text_of(&*panic) }),
             None => Err(EngineDied { core: 0, panic: "it was waited for before".into() }),

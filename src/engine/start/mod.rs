@@ -4,7 +4,7 @@ mod crew;
 mod handle;
 
 use super::{Resident, Settings};
-use crate::device::{ClientMemory, Device};
+use crate::device::{ClientMemory, Device, FlowSteering};
 use crate::endpoint::{ConfigError, EndpointConfig};
 pub(super) use handle::Arrival;
 pub use handle::{AttachError, EndpointHandle, StopHandle};
@@ -36,6 +36,8 @@ pub struct Opened<D: Device> {
     pub cores: Vec<MakePart<D>>,
     /// Where regions may lie so that the ports read them in place.
     pub memory: Option<Arc<dyn ClientMemory<D::Packet>>>,
+    /// The ports, for who tells them where a flow goes.
+    pub flows: Option<Box<dyn FlowSteering>>,
 }
 
 /// Makes one core's part.
@@ -60,7 +62,7 @@ impl<D: Device> Opened<D> {
         make: impl FnOnce() -> Result<Part<D>, OpenError> + Send + 'static,
         memory: Option<Arc<dyn ClientMemory<D::Packet>>>,
     ) -> Self {
-        Self { cores: vec![Box::new(make)], memory }
+        Self { cores: vec![Box::new(make)], memory, flows: None }
     }
 }
 

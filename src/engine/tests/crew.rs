@@ -81,7 +81,7 @@ fn surveyed(
     let cpus =
         core_affinity::get_core_ids().unwrap().into_iter().map(|it| it.id).cycle().take(CORES).collect();
     let config = EngineConfig { settings: settings.clone(), cpus, statistics: None };
-    start(config, || Ok(Opened { cores: parts, memory: None })).unwrap()
+    start(config, || Ok(Opened { cores: parts, memory: None, flows: None })).unwrap()
 }
 
 /// Two endpoints; what a core sends on the second wire comes to the peer's other
@@ -179,13 +179,13 @@ fn no_core_is_left_behind_when_one_does_not_start() {
         Box::new(|| Err("no such card".into())),
     ];
     let config = EngineConfig { cpus: vec![0, 0], ..EngineConfig::default() };
-    let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
+    let error = start(config, || Ok(Opened { cores: parts, memory: None, flows: None })).unwrap_err();
     assert!(matches!(error, StartError::Open(_)), "{error}");
     assert_eq!(error.to_string(), "no such card");
     let parts: Vec<MakePart<Watched>> =
         vec![Box::new(|| Err("unused".into())), Box::new(|| panic!("a defect"))];
     let config = EngineConfig { cpus: vec![0, 0], ..EngineConfig::default() };
-    let error = start(config, || Ok(Opened { cores: parts, memory: None })).unwrap_err();
+    let error = start(config, || Ok(Opened { cores: parts, memory: None, flows: None })).unwrap_err();
     assert_eq!(error.to_string(), "unused");
 }
 

@@ -203,7 +203,7 @@ fn what_cannot_start_says_why() {
     assert!(matches!(error, StartError::Cpu(100_000)));
     let kind = std::io::Error::other(error).kind();
     assert_eq!(kind, ErrorKind::Other);
-    let open = || Ok(Opened::<MemoryDevice> { cores: Vec::new(), memory: None });
+    let open = || Ok(Opened::<MemoryDevice> { cores: Vec::new(), memory: None, flows: None });
     let error = start(EngineConfig::default(), open).unwrap_err();
     assert_eq!(error.to_string(), "1 cores are configured, there is work for 0");
 }
