@@ -18,14 +18,12 @@
 //!
 //! `tests/ring_models.rs` has a loom model of each.
 
-#[cfg(not(loom))]
 mod bell;
 mod cell;
 mod sleeping;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-#[cfg(not(loom))]
 pub use bell::Bell;
 use cell::{Arc, AtomicBool, AtomicUsize, Slot};
 use crossbeam::utils::CachePadded;

@@ -133,7 +133,8 @@ async fn exchange(left: &Context, right: &Context, connections: u8) -> u64 {
                 let (mut reader, mut writer) = tokio::io::split(stream);
                 let mut received = vec![0; BYTES];
                 let (read, written) = tokio::join!(reader.read_exact(&mut received), writer.write_all(&sent));
-                (read.unwrap(), written.unwrap());
+                read.unwrap();
+                written.unwrap();
                 assert!(received == sent, "other bytes than were sent");
                 let info = observer.info().await.unwrap();
                 writer.shutdown().await.unwrap();
