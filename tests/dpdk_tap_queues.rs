@@ -171,6 +171,15 @@ struct Seen {
     stop: AtomicBool,
 }
 
+/// Stops the threads, also when the test fails.
+struct Stop<'a>(&'a Seen);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Seen {
     fn received(&self) -> [u64; 2] {
         self.received.each_ref().map(|count| count.load(Ordering::Relaxed))
@@ -207,6 +216,7 @@ fn the_link_is_common_and_counts_are_apart() {
     let (namespace, pools, port, mut queues) = two_queues('b');
     let seen = Seen::default();
     thread::scope(|scope| {
+        let _stop = Stop(&seen);
         for device in &mut queues {
             scope.spawn(|| host(device, &seen));
         }
@@ -228,7 +238,6 @@ fn the_link_is_common_and_counts_are_apart() {
             namespace.run("ip", &["link", "set", &name, "up"]);
             introduce(&namespace, 'b', &port);
         }
-        seen.stop.store(true, Ordering::Relaxed);
     });
     let counts: Vec<u64> = queues.iter().map(|device| device.statistics().received_frames).collect();
     assert_eq!(counts, seen.received());

@@ -110,7 +110,7 @@ pub(super) fn refusal(port: &Attached) -> Option<String> {
     // SAFETY: the port is started; the tuple lives through the call.
     let result = unsafe { ffi::mpdk_flow_validate(port.id, &raw const tuple, 0, text.as_mut_ptr()) };
     if let Err(errno) = Errno::check(result) {
-        return Some(format!("{errno} {}", text.read()).trim_end().into());
+        return Some(text.with(errno));
     }
     if matches!(port.address, DeviceAddress::Pci { .. }) {
         return None;
@@ -193,6 +193,12 @@ impl Default for Text {
 impl Text {
     fn as_mut_ptr(&mut self) -> *mut std::ffi::c_char {
         self.0.as_mut_ptr().cast()
+    }
+
+    /// What it says, unless that is what the number says.
+    fn with(&self, errno: Errno) -> String {
+        let (number, text) = (errno.to_string(), self.read());
+        if number.contains(&text) { number } else { format!("{number}: {text}") }
     }
 
     fn read(&self) -> String {
