@@ -7,9 +7,10 @@ mod dpdk_support;
 
 use dpdk_support::frames::{number_of, numbered, receive, send};
 use dpdk_support::process::{self, Other};
-use dpdk_support::{eal, pools, wait_for, wait_readable};
+use dpdk_support::{PATIENCE, eal, pools, wait_for, wait_readable};
 use mpdk::device::Device;
 use mpdk::dpdk::{DpdkDevice, Error, Pool, Port, PortConfig};
+use std::os::fd::RawFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -43,8 +44,7 @@ fn sleep(device: &mut DpdkDevice, longest: Duration) -> bool {
 /// in between.
 fn echo(socket: &str) {
     let pools = pools(&eal(), "echo");
-    // Two queues are asked for and the driver is told so.
-    let device = format!("net_virtio_user0,path={socket},queue_size=1024");
+    let device = format!("net_virtio_user0,path={socket},queue_size=1024,queues={QUEUES}");
     let (port, queues) = open_two(&device, &pools);
     process::say("ready");
     thread::scope(|scope| {
@@ -60,7 +60,12 @@ fn echo(socket: &str) {
                         send(&mut device, &frame).unwrap();
                     }
                     device.flush();
-                    sleep(&mut device, Duration::from_millis(200));
+                    // Nothing else wakes it: a frame that does not would stay
+                    // here for longer than the other side waits.
+                    if !device.arm_wake() {
+                        wait_for_either(device.wake_fd().unwrap(), process::PARENT);
+                    }
+                    device.disarm_wake();
                     device.link_up();
                 }
             });
@@ -69,6 +74,14 @@ fn echo(socket: &str) {
     port.close().unwrap();
     assert_eq!(pools.0.available(), pools.0.config().buffers);
     assert_eq!(pools.1.available(), pools.1.config().buffers);
+}
+
+/// Blocks until one of two descriptors is readable.
+fn wait_for_either(one: RawFd, other: RawFd) {
+    let mut polls = [one, other].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    // SAFETY: two descriptors.
+    let ready = unsafe { libc::poll(polls.as_mut_ptr(), 2, PATIENCE.as_millis() as i32) };
+    assert!(ready >= 0, "{}", std::io::Error::last_os_error());
 }
 
 /// What the threads of the queues have done.
@@ -168,7 +181,7 @@ fn two_processes_exchange_frames_over_two_queues() {
     let socket = folder.path().join("wire.sock");
     let socket = socket.to_str().unwrap();
     let pools = pools(&eal(), "vhost");
-    let (port, mut queues) = open_two(&format!("net_vhost0,iface={socket}"), &pools);
+    let (port, mut queues) = open_two(&format!("net_vhost0,iface={socket},queues={QUEUES}"), &pools);
     run_with_peer(&mut queues, socket, Other::finish);
     // Another one comes, and is killed.
     run_with_peer(&mut queues, socket, |other| other.signal(libc::SIGKILL));

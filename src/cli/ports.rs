@@ -82,8 +82,7 @@ pub(super) fn eal_config(eal: &control::Eal, cores: &[u16]) -> EalConfig {
         },
         memory_mb: eal.memory_mb,
         file_prefix: eal.file_prefix.clone(),
-        // DPDK starts a thread for each beyond the first; the engine's are its own.
-        cores: cores.iter().take(1).map(|&core| u32::from(core)).collect(),
+        cores: cores.iter().map(|&core| u32::from(core)).collect(),
         log_level: match eal.log_level {
             EalLogLevel::Error => LogLevel::Error,
             EalLogLevel::Warning => LogLevel::Warning,

@@ -1,6 +1,5 @@
 //! What a device is called in the configuration.
 
-use super::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -72,34 +71,40 @@ impl DeviceAddress {
         matches!(self, Self::Virtual { name, .. } if name.trim_end_matches(|c: char| c.is_ascii_digit()) == driver)
     }
 
-    /// The same with as many queues, for drivers that must be told.
-    ///
-    /// # Errors
-    /// If the arguments say that there are fewer.
-    pub(super) fn for_queues(&self, queues: u16) -> Result<Self, Error> {
-        let Some(key) = self.queues_argument() else { return Ok(self.clone()) };
+    /// The same with its queues, for drivers that must be told, and how many these
+    /// are: `wished`, or one where the arguments say that there are fewer.
+    pub(super) fn for_queues(&self, wished: u16) -> (Self, u16) {
+        let Some((key, is_mutual)) = self.queues_argument() else { return (self.clone(), wished) };
         let mut told = self.clone();
         match self.argument(key).map(str::parse::<u16>) {
-            None if queues > 1 => told.arguments_mut().push((key.into(), queues.to_string())),
-            Some(Ok(written)) if written < queues => {
-                let reason = format!("its argument {key}={written} is for fewer than {queues} queues");
-                return Err(Error::Unsupported { port: self.name().into(), reason });
-            }
             // What is no number the driver refuses.
-            _ => {}
+            Some(written) => {
+                let suffices = written.map_or(true, |written| written >= wished);
+                (told, if suffices { wished } else { 1 })
+            }
+            None if is_mutual => (told, 1),
+            None => {
+                if wished > 1 {
+                    told.arguments_mut().push((key.into(), wished.to_string()));
+                }
+                (told, wished)
+            }
         }
-        Ok(told)
     }
 
-    /// How a virtual driver is told its queues, if it must be.
-    fn queues_argument(&self) -> Option<&'static str> {
-        const DRIVERS: [(&str, &str); 4] = [
-            ("net_virtio_user", "queues"),
-            ("net_vhost", "queues"),
-            ("net_af_packet", "qpairs"),
-            ("net_af_xdp", "queue_count"),
+    /// How a virtual driver is told its queues, if it must be, and whether the other
+    /// side must have as many: then only a person knows.
+    fn queues_argument(&self) -> Option<(&'static str, bool)> {
+        const DRIVERS: [(&str, &str, bool); 4] = [
+            ("net_virtio_user", "queues", true),
+            ("net_vhost", "queues", true),
+            ("net_af_packet", "qpairs", false),
+            ("net_af_xdp", "queue_count", false),
         ];
-        DRIVERS.iter().find(|(driver, _)| self.is_driver(driver)).map(|&(_, key)| key)
+        DRIVERS
+            .iter()
+            .find(|(driver, ..)| self.is_driver(driver))
+            .map(|&(_, key, is_mutual)| (key, is_mutual))
     }
 
     fn arguments_mut(&mut self) -> &mut Vec<(String, String)> {
@@ -199,20 +204,20 @@ mod tests {
 
     #[test]
     fn drivers_are_told_their_queues() {
-        let told = |text: &str, queues| {
-            text.parse::<DeviceAddress>().unwrap().for_queues(queues).map(|address| address.to_string())
+        let told = |text: &str, wished| {
+            let (address, queues) = text.parse::<DeviceAddress>().unwrap().for_queues(wished);
+            (address.to_string(), queues)
         };
-        assert_eq!(told("net_vhost0,iface=/x", 2).unwrap(), "net_vhost0,iface=/x,queues=2");
-        assert_eq!(told("net_vhost0,iface=/x", 1).unwrap(), "net_vhost0,iface=/x");
-        assert_eq!(
-            told("net_virtio_user0,path=/x,queues=4", 2).unwrap(),
-            "net_virtio_user0,path=/x,queues=4"
-        );
-        assert_eq!(told("net_af_packet0,iface=x", 3).unwrap(), "net_af_packet0,iface=x,qpairs=3");
-        assert_eq!(told("net_tap0", 2).unwrap(), "net_tap0");
-        assert_eq!(told("0000:3b:00.0", 2).unwrap(), "0000:3b:00.0");
-        let error = told("net_virtio_user0,path=/x,queues=1", 2).unwrap_err();
-        assert!(error.to_string().contains("queues=1"), "{error}");
+        let as_is = |text: &str, queues| (text.to_string(), queues);
+        assert_eq!(told("net_af_packet0,iface=x", 3), as_is("net_af_packet0,iface=x,qpairs=3", 3));
+        assert_eq!(told("net_af_packet0,iface=x", 1), as_is("net_af_packet0,iface=x", 1));
+        for text in ["net_tap0", "0000:3b:00.0", "net_virtio_user0,path=/x,queues=4"] {
+            assert_eq!(told(text, 2), as_is(text, 2));
+        }
+        // The other side might have one.
+        for text in ["net_vhost0,iface=/x", "net_virtio_user0,path=/x", "net_virtio_user0,path=/x,queues=2"] {
+            assert_eq!(told(text, 3), as_is(text, 1));
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ pub enum MemoryMode {
     /// behind when the process dies.
     InMemory,
     /// Hugepages as files of a mounted hugetlbfs, so that DPDK's own tools
-    /// (`dpdk-proc-info`) can attach.
+    /// (`dpdk-proc-info`) can attach, unless a thread was
+    /// [registered](crate::dpdk::Eal::register_thread): DPDK has either.
     Files,
 }
 

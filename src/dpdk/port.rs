@@ -1,5 +1,6 @@
 //! Ports: attached, configured and started; stopped, closed and removed.
 
+mod config;
 mod flow;
 mod setup;
 mod spread;
@@ -7,7 +8,7 @@ mod spread;
 use super::descriptors::Snapshot;
 use super::queue::{Side, sides};
 use super::wake::{Source, Wake};
-use super::{DeviceAddress, DpdkDevice, Eal, Errno, Error, OffloadRequest, Pool, ffi, log, socket_file};
+use super::{DeviceAddress, DpdkDevice, Eal, Errno, Error, Pool, ffi, log, socket_file};
 use crate::base::CoreIndex;
 use crate::device::Capabilities;
 use flow::Closed;
@@ -16,54 +17,9 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+pub use config::PortConfig;
 pub use flow::FlowRule;
 pub use spread::ReceiveSpread;
-
-/// What a port is to be like.
-#[derive(Clone, Debug)]
-pub struct PortConfig {
-    /// Receive and transmit queues: one of each per engine thread. A port that has
-    /// fewer is used with one, and the others are made in software.
-    pub queues: u16,
-    /// Where queues are made in software, which thread's polls the port.
-    pub polling: u16,
-    /// Bytes of network-layer packet in a frame.
-    pub mtu: u16,
-    /// Frames that wait in a receive queue; rounded to what the port takes.
-    pub receive_descriptors: u16,
-    /// Frames that wait in a transmit queue; rounded to what the port takes.
-    /// Few: waiting frames hold memory and delay what comes behind them.
-    pub transmit_descriptors: u16,
-    /// Receive frames for other Ethernet addresses too.
-    pub promiscuous: bool,
-    /// The Ethernet address, instead of the device's own.
-    pub mac: Option<[u8; 6]>,
-    /// What the port shall do by itself.
-    pub offload: OffloadRequest,
-    /// Let the port wake a sleeping thread, if it can.
-    pub interrupts: bool,
-    /// The key of the hash that spreads flows over several queues, where the
-    /// port has one; by default a random one, so that strangers cannot choose
-    /// the queue of their flows.
-    pub hash_key: Option<[u8; ReceiveSpread::KEY_BYTES]>,
-}
-
-impl Default for PortConfig {
-    fn default() -> Self {
-        Self {
-            queues: 1,
-            polling: 0,
-            mtu: 1500,
-            receive_descriptors: 1024,
-            transmit_descriptors: 512,
-            promiscuous: false,
-            mac: None,
-            offload: OffloadRequest::default(),
-            interrupts: true,
-            hash_key: None,
-        }
-    }
-}
 
 /// A started port. When the handle and all its queues are dropped, the port is
 /// stopped and closed; a virtual device is removed, so that neither its
@@ -130,8 +86,7 @@ impl Port {
         receive: &Pool,
         transmit: &Pool,
     ) -> Result<(Self, Vec<DpdkDevice>), Error> {
-        let (told, queues) =
-            address.for_queues(config.queues).map_or((address.clone(), 1), |it| (it, config.queues));
+        let (told, queues) = address.for_queues(config.queues);
         let mut attached = Attached::new(eal, &told)?;
         let queues = setup::queues(&attached, queues)?;
         let of_driver = PortConfig { queues, ..config.clone() };

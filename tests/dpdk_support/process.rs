@@ -78,6 +78,9 @@ pub fn say(word: &str) {
     println!("{word}");
 }
 
+/// Readable once the process that started this one has released it.
+pub const PARENT: std::os::fd::RawFd = libc::STDIN_FILENO;
+
 /// Blocks until the process that started this one releases it or is gone.
 pub fn wait_for_parent() {
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -85,5 +88,5 @@ pub fn wait_for_parent() {
 
 /// Whether the process that started this one has released it.
 pub fn parent_released() -> bool {
-    super::wait_readable(0, std::time::Duration::ZERO)
+    super::wait_readable(PARENT, std::time::Duration::ZERO)
 }

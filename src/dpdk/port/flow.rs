@@ -71,12 +71,13 @@ impl Port {
         };
         let _control = port.eal.control();
         log::mark();
-        check(port, "checking a flow rule", |text| {
-            // SAFETY: the port is started; the tuple lives through the call.
-            unsafe { ffi::mpdk_flow_validate(port.id, &raw const tuple, queue, text) }
-        })?;
-        let flow = create(port, &tuple, queue)?;
-        let (eal, name) = (port.eal.clone(), port.address.name().into());
+        let (eal, name) = (port.eal.clone(), port.address.name().to_string());
+        let refused = |action| {
+            let port = name.clone();
+            move |Refused { errno, log }| Error::Port { port, action, errno, log }
+        };
+        validate(port, &tuple, queue).map_err(refused("checking a flow rule"))?;
+        let flow = create(port, &tuple, queue).map_err(refused("making a flow rule"))?;
         Ok(FlowRule { eal, port: port.id, name, flow, closed: port.closed.clone() })
     }
 }
@@ -87,12 +88,12 @@ impl Drop for FlowRule {
         if self.closed.is_set() {
             return;
         }
-        let mut text = Text::default();
+        log::mark();
         // SAFETY: the port is open, because closing it takes the same lock; the
         // rule is removed once.
-        let result = unsafe { ffi::mpdk_flow_destroy(self.port, self.flow.as_ptr(), text.as_mut_ptr()) };
-        if let Err(errno) = Errno::check(result) {
-            tracing::warn!(port = self.name, %errno, reason = text.read(), "a flow rule stays");
+        let removed = call(|text| unsafe { ffi::mpdk_flow_destroy(self.port, self.flow.as_ptr(), text) });
+        if let Err(Refused { errno, log }) = removed {
+            tracing::warn!(port = self.name, %errno, %log, "a flow rule stays");
         }
     }
 }
@@ -106,58 +107,56 @@ pub(super) fn refusal(port: &Attached) -> Option<String> {
     let tuple = tuple_of(&sample)?;
     let _control = port.eal.control();
     log::mark();
-    let mut text = Text::default();
-    // SAFETY: the port is started; the tuple lives through the call.
-    let result = unsafe { ffi::mpdk_flow_validate(port.id, &raw const tuple, 0, text.as_mut_ptr()) };
-    if let Err(errno) = Errno::check(result) {
-        return Some(format!("{errno} {}", text.read()).trim_end().into());
-    }
+    try_out(port, &tuple).err().map(|Refused { errno, log }| format!("{errno}{log}"))
+}
+
+fn try_out(port: &Attached, tuple: &ffi::mpdk_flow_tuple) -> Result<(), Refused> {
+    validate(port, tuple, 0)?;
     if matches!(port.address, DeviceAddress::Pci { .. }) {
-        return None;
+        return Ok(());
     }
-    match create(port, &tuple, 0) {
-        Ok(flow) => {
-            // SAFETY: the rule was just made and nobody else knows it.
-            let result = unsafe { ffi::mpdk_flow_destroy(port.id, flow.as_ptr(), text.as_mut_ptr()) };
-            Errno::check(result).err().map(|errno| errno.to_string())
-        }
-        Err(error) => Some(error.to_string()),
-    }
+    let flow = create(port, tuple, 0)?;
+    // SAFETY: the rule was just made and nobody else knows it.
+    call(|text| unsafe { ffi::mpdk_flow_destroy(port.id, flow.as_ptr(), text) })
+}
+
+fn validate(port: &Attached, tuple: &ffi::mpdk_flow_tuple, queue: u16) -> Result<(), Refused> {
+    // SAFETY: the port is started; the tuple lives through the call.
+    call(|text| unsafe { ffi::mpdk_flow_validate(port.id, tuple, queue, text) })
 }
 
 fn create(
     port: &Attached,
     tuple: &ffi::mpdk_flow_tuple,
     queue: u16,
-) -> Result<NonNull<ffi::rte_flow>, Error> {
+) -> Result<NonNull<ffi::rte_flow>, Refused> {
     let mut flow = std::ptr::null_mut();
-    check(port, "making a flow rule", |text| {
-        // SAFETY: the port is started; the tuple lives through the call, and
-        // there is room for one handle.
-        unsafe { ffi::mpdk_flow_create(port.id, tuple, queue, &raw mut flow, text) }
-    })?;
-    let missing = || Error::Port {
-        port: port.address.name().into(),
-        action: "making a flow rule",
-        errno: Errno::new(libc::EINVAL),
-        log: log::tail(),
-    };
-    NonNull::new(flow).ok_or_else(missing)
+    // SAFETY: the port is started; the tuple lives through the call, and there
+    // is room for one handle.
+    call(|text| unsafe { ffi::mpdk_flow_create(port.id, tuple, queue, &raw mut flow, text) })?;
+    NonNull::new(flow).ok_or_else(|| Refused { errno: Errno::new(libc::EINVAL), log: log::tail() })
 }
 
-/// A call's result as an error that also says what the driver says.
-fn check(
-    port: &Attached,
-    action: &'static str,
-    call: impl FnOnce(*mut std::ffi::c_char) -> i32,
-) -> Result<(), Error> {
-    let mut text = Text::default();
-    let result = call(text.as_mut_ptr());
-    Errno::check(result).map(drop).map_err(|errno| {
-        let mut lines = log::tail().0;
-        lines.extend(Some(text.read()).filter(|text| !text.is_empty()));
-        Error::Port { port: port.address.name().into(), action, errno, log: LogTail(lines) }
+/// Why a driver did not do as asked of a rule: also what it says itself.
+struct Refused {
+    errno: Errno,
+    log: LogTail,
+}
+
+/// A call's result with what the driver says, for which it gets room.
+fn call(function: impl FnOnce(*mut std::ffi::c_char) -> i32) -> Result<(), Refused> {
+    let mut text = [0; ffi::MPDK_FLOW_ERROR as usize];
+    Errno::check(function(text.as_mut_ptr().cast())).map(drop).map_err(|errno| {
+        let mut log = log::tail();
+        // Often it only repeats the error number's name.
+        log.0.extend(Some(read(&text)).filter(|said| !errno.to_string().contains(said)));
+        Refused { errno, log }
     })
+}
+
+fn read(text: &[u8]) -> String {
+    let len = text.iter().position(|&byte| byte == 0).unwrap_or(0);
+    String::from_utf8_lossy(&text[..len]).into_owned()
 }
 
 /// As C takes it, seen from the segments; `None` if the families differ.
@@ -179,26 +178,6 @@ fn tuple_of(flow: &FourTuple) -> Option<ffi::mpdk_flow_tuple> {
         _ => return None,
     }
     Some(tuple)
-}
-
-/// What a driver says of a rule.
-struct Text([u8; ffi::MPDK_FLOW_ERROR as usize]);
-
-impl Default for Text {
-    fn default() -> Self {
-        Self([0; ffi::MPDK_FLOW_ERROR as usize])
-    }
-}
-
-impl Text {
-    fn as_mut_ptr(&mut self) -> *mut std::ffi::c_char {
-        self.0.as_mut_ptr().cast()
-    }
-
-    fn read(&self) -> String {
-        let len = self.0.iter().position(|&byte| byte == 0).unwrap_or(0);
-        String::from_utf8_lossy(&self.0[..len]).into_owned()
-    }
 }
 
 #[cfg(test)]

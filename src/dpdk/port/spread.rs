@@ -87,7 +87,7 @@ fn entries(spread: &ffi::mpdk_spread) -> Option<&[u16]> {
 
 fn log_refusal(what: &str, result: i32) {
     if let Err(errno) = Errno::check(result) {
-        tracing::warn!(%errno, "the driver takes {what} of its receive hash from nobody");
+        tracing::warn!(%errno, "the driver does not take {what} of its receive hash");
     }
 }
 

@@ -117,8 +117,9 @@ where
     D: Device + 'static,
     F: FnOnce() -> Result<Opened<D>, OpenError>,
 {
-    config.cpus.first().map_or(Ok(()), |&cpu| pin(cpu))?;
+    // What the ports' drivers start may run elsewhere.
     let Opened { cores, memory, flows } = open().map_err(StartError::Open)?;
+    config.cpus.first().map_or(Ok(()), |&cpu| pin(cpu))?;
     let (configured, opened) = (config.cpus.len().max(1), cores.len());
     if configured != opened {
         return Err(StartError::Cores { configured, opened });
