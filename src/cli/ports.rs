@@ -1,5 +1,7 @@
 //! From a configuration to opened ports.
 
+mod nodes;
+
 use super::start::Failure;
 use crate::base::{CoreIndex, FourTuple, PortIndex, Spread};
 use crate::control::{self, Config, EalLogLevel, Memory, Port};
@@ -57,18 +59,21 @@ pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
     let addresses: Vec<DeviceAddress> =
         config.ports.iter().map(|port| port.device.text.parse()).collect::<Result<_, _>>()?;
     let eal = Eal::start(&eal_config(&config.eal, config.pinned_cores()).for_devices(&addresses))?;
-    let (receive, transmit) = pools(&eal, config, &addresses)?;
+    let pools = Pools::new(&eal, config, &addresses)?;
     let mut cores: Vec<Vec<DpdkDevice>> = config.eal.cores.iter().map(|_| Vec::new()).collect();
     let (mut ports, mut spreads) = (Vec::new(), Vec::new());
     for (index, (port, address)) in config.ports.iter().zip(&addresses).enumerate() {
-        let port = port_config(port, index, config.eal.cores.len());
-        let (port, queues) = crate::dpdk::Port::open(&eal, address, &port, &receive, &transmit)?;
+        let (node, (receive, transmit)) = pools.of(index);
+        let polling = nodes::polling_core(&config.eal.cores, index, node);
+        let port = port_config(port, polling, config.eal.cores.len());
+        let (port, queues) = crate::dpdk::Port::open(&eal, address, &port, receive, transmit)?;
         for (core, queue) in cores.iter_mut().zip(queues) {
             core.push(queue);
         }
         spreads.push(port.spread().map(ReceiveSpread::over_cores));
         ports.push(port);
     }
+    let receive = pools.of(0).1.0.clone();
     Ok(Opened { eal, cores, spreads, ports, receive })
 }
 
@@ -95,19 +100,43 @@ pub(super) fn eal_config(eal: &control::Eal, cores: &[u16]) -> EalConfig {
     }
 }
 
-/// The endpoint's buffers: those that frames arrive in, and those that they leave in.
-fn pools(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<(Pool, Pool), Failure> {
-    let receive = PoolConfig::receive("receive", config.engine.packet_buffers);
-    let receive = PoolConfig { kind: PoolKind::Ordinary, ..receive.for_devices(devices) };
-    let transmit = PoolConfig::transmit("transmit", config.transmit_buffers());
-    Ok((Pool::new(eal, &receive)?, Pool::new(eal, &transmit)?))
+/// The endpoint's buffers: those that frames arrive in, and those that they leave in,
+/// on each NUMA node that a port is connected to.
+struct Pools {
+    by_node: Vec<(Option<u32>, (Pool, Pool))>,
+    /// Of each port, which of them.
+    of_ports: Vec<usize>,
 }
 
-fn port_config(port: &Port, index: usize, cores: usize) -> PortConfig {
+impl Pools {
+    fn new(eal: &Eal, config: &Config, devices: &[DeviceAddress]) -> Result<Self, Failure> {
+        let nodes: Vec<_> = devices.iter().map(|device| eal.node_of(device)).collect();
+        let (distinct, of_ports) = nodes::distinct(&nodes);
+        // Each node has its share of the buffers, and at least what its ports hold.
+        let share = |buffers: u32| buffers.div_ceil(distinct.len() as u32);
+        let pools = |(number, &node): (usize, &Option<u32>)| -> Result<_, Failure> {
+            let name = |what: &str| if number == 0 { what.to_owned() } else { format!("{what}{number}") };
+            let receive = PoolConfig::receive(&name("receive"), share(config.engine.packet_buffers));
+            let receive = PoolConfig { kind: PoolKind::Ordinary, node, ..receive.for_devices(devices) };
+            let transmit =
+                PoolConfig { node, ..PoolConfig::transmit(&name("transmit"), config.transmit_buffers()) };
+            Ok((node, (Pool::new(eal, &receive)?, Pool::new(eal, &transmit)?)))
+        };
+        let by_node = distinct.iter().enumerate().map(pools).collect::<Result<_, _>>()?;
+        Ok(Self { by_node, of_ports })
+    }
+
+    /// A port's node and pools.
+    fn of(&self, port: usize) -> (Option<u32>, &(Pool, Pool)) {
+        let (node, pools) = &self.by_node[self.of_ports[port]];
+        (*node, pools)
+    }
+}
+
+fn port_config(port: &Port, polling: usize, cores: usize) -> PortConfig {
     PortConfig {
         queues: cores as u16,
-        // Ports with too few queues are not all polled by the same core.
-        polling: (index % cores) as u16,
+        polling: polling as u16,
         mtu: port.mtu,
         receive_descriptors: port.rx_descriptors,
         transmit_descriptors: port.tx_descriptors,
