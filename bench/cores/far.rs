@@ -2,8 +2,8 @@
 
 use crate::ghost::Ghost;
 use mpdk::base::{
-    Context, Counters, Duration, FrameSink, HeapPacket, Instant, Packet, PortIndex, Random, ReceiveMeta,
-    TransmitFrame,
+    Context, Counters, Duration, FrameSink, HeapPacket, Instant, Packet, PortIndex, PortSet, Random,
+    ReceiveMeta, TransmitFrame,
 };
 use mpdk::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
 use mpdk::endpoint::{
@@ -64,6 +64,7 @@ pub fn endpoint_config(end: u8) -> EndpointConfig {
         receive_buffer_bytes: 1 << 20,
         add_address_timeout: Duration::from_secs(1),
         close_timeout: Duration::from_secs(5),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 2,
         tcp: Rc::new(TcpConfig::default()),
     };

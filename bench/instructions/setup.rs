@@ -1,6 +1,6 @@
 //! How the two hosts are configured.
 
-use mpdk::base::{Duration, PortIndex};
+use mpdk::base::{Duration, PortIndex, PortSet};
 use mpdk::endpoint::{EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
 use mpdk::wire::MacAddress;
 use mpdk::{congestion, mptcp, tcp};
@@ -88,6 +88,7 @@ pub fn endpoint_config(setup: &Setup, host: u8) -> EndpointConfig {
         receive_buffer_bytes: 4 << 20,
         add_address_timeout: Duration::from_secs(10),
         close_timeout: Duration::from_secs(60),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 2,
         tcp: Rc::new(tcp_config(setup)),
     };

@@ -3,8 +3,8 @@
 mod nodes;
 
 use super::start::Failure;
-use crate::base::{CoreIndex, FourTuple, PortIndex, Spread};
-use crate::control::{self, Config, EalLogLevel, Memory, Port};
+use crate::base::{CoreIndex, FourTuple, PortIndex};
+use crate::control::{self, Config, CorePlace, EalLogLevel, Memory, Port};
 use crate::device::FlowSteering;
 use crate::dpdk::{
     DeviceAddress, DpdkDevice, Eal, EalConfig, LogLevel, MemoryMode, OffloadRequest, Pool, PoolConfig,
@@ -18,8 +18,8 @@ pub(super) struct Opened {
     pub(super) eal: Eal,
     /// For each core its queues, in the order of the configured ports.
     pub(super) cores: Vec<Vec<DpdkDevice>>,
-    /// How each port spreads what it receives over the cores, if that is known.
-    pub(super) spreads: Vec<Option<Spread>>,
+    /// What each core is told of itself.
+    pub(super) places: Vec<CorePlace>,
     /// The ports themselves.
     pub(super) ports: Vec<crate::dpdk::Port>,
     /// What the ports receive into.
@@ -74,7 +74,14 @@ pub(super) fn open(config: &Config) -> Result<Opened, Failure> {
         ports.push(port);
     }
     let receive = pools.of(0).1.0.clone();
-    Ok(Opened { eal, cores, spreads, ports, receive })
+    let nodes: Vec<_> = (0..ports.len()).map(|port| pools.of(port).0).collect();
+    let place = |(core, &cpu): (u8, &u16)| CorePlace {
+        core: CoreIndex(core),
+        spreads: spreads.clone(),
+        far_ports: nodes::far_ports(cpu, &nodes),
+    };
+    let places = (0..).zip(&config.eal.cores).map(place).collect();
+    Ok(Opened { eal, cores, places, ports, receive })
 }
 
 /// How DPDK is started on these cores.

@@ -1,7 +1,7 @@
 //! Brings up an endpoint for the verbs.
 
 use super::{Endpoint, StartError, ports};
-use crate::control::Config;
+use crate::control::{Config, CorePlace};
 use crate::device::DeviceStatistics;
 use crate::dpdk::{ClientMemory, DpdkDevice, Eal, Mbuf};
 use crate::engine::{
@@ -53,19 +53,19 @@ pub(super) fn parts(
     opened: ports::Opened,
     resident: impl Fn(&Eal, usize) -> Result<Option<Box<dyn Resident<Mbuf>>>, Failure> + Send + Sync + 'static,
 ) -> Vec<MakePart<DpdkDevice>> {
-    let ports::Opened { eal, cores, spreads, .. } = opened;
-    let shared = Arc::new((config, eal, spreads, resident));
-    let part = |(core, ports): (usize, Vec<DpdkDevice>)| -> MakePart<DpdkDevice> {
+    let ports::Opened { eal, cores, places, .. } = opened;
+    let shared = Arc::new((config, eal, resident));
+    let part = |(ports, place): (Vec<DpdkDevice>, CorePlace)| -> MakePart<DpdkDevice> {
         let shared = Arc::clone(&shared);
         Box::new(move || {
-            let (config, eal, spreads, resident) = &*shared;
+            let (config, eal, resident) = &*shared;
             let registered = eal.register_thread()?;
-            let endpoint = config.endpoint(&ports, core, spreads);
-            let resident = resident(eal, core)?;
+            let endpoint = config.endpoint(&ports, &place);
+            let resident = resident(eal, place.core.0.into())?;
             Ok(Part { endpoint, ports, resident, keep: Some(Box::new(registered)) })
         })
     };
-    cores.into_iter().enumerate().map(part).collect()
+    cores.into_iter().zip(places).map(part).collect()
 }
 
 /// Waits for the engine's end, on a thread of its own.

@@ -5,7 +5,7 @@ mod config;
 mod statistics;
 
 pub use config::{
-    Config, ConfigError, DEFAULT_FILE_PREFIX, DIRECTION_KEYS, DefaultUsed, Device, DeviceKind,
+    Config, ConfigError, CorePlace, DEFAULT_FILE_PREFIX, DIRECTION_KEYS, DefaultUsed, Device, DeviceKind,
     DirectionSettings, Eal, EalLogLevel, Engine, Explanation, Machine, Memory, MemoryNeed, Mptcp, Port,
     Problem, Problems, Subnet, Tcp, ThisMachine, WireConfig, WireDevice, WireLink, check_file_prefix,
 };

@@ -17,7 +17,7 @@ mod station;
 mod steering;
 
 use super::*;
-use crate::base::Duration;
+use crate::base::{Duration, PortSet};
 use crate::mptcp::{self, SchedulerKind};
 use crate::tcp;
 use crate::wire::MacAddress;
@@ -51,6 +51,7 @@ fn mptcp_config(ports: &[PortConfig]) -> mptcp::Config {
         receive_buffer_bytes: 1 << 20,
         add_address_timeout: Duration::from_secs(1),
         close_timeout: Duration::from_secs(5),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 2,
         tcp: Rc::new(tcp_config()),
     }

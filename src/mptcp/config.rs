@@ -1,7 +1,7 @@
 //! Settings of a connection and the way of a subflow.
 
 use super::SchedulerKind;
-use crate::base::{AddressId, Duration, FourTuple, PackedTuple, PortIndex};
+use crate::base::{AddressId, Duration, FourTuple, PackedTuple, PortIndex, PortSet};
 use crate::tcp;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -34,6 +34,9 @@ pub struct Config {
     /// How long a connection without a subflow waits for one, and how long a
     /// closed one waits for the peer's end (RFC 8684 §3.3.3).
     pub close_timeout: Duration,
+    /// Ports whose memory is far from the core that serves the connections: on
+    /// another NUMA node. Their subflows get what the others have no window for.
+    pub far_ports: PortSet,
     /// SYNs with MP_CAPABLE sent before a plain one (RFC 8684 §3.1).
     pub capable_syn_retries: u8,
     /// Settings of each subflow.

@@ -109,6 +109,7 @@ impl<P: Packet> Connection<P> {
                     smoothed_rtt: subflow.tcp.smoothed_rtt(),
                     in_flight_bytes: subflow.tcp.outstanding(),
                     congestion_window_bytes: subflow.tcp.congestion_window(),
+                    is_far: self.core.config.far_ports.contains(subflow.path.port),
                 });
             }
         }

@@ -4,7 +4,7 @@
 use super::allocator::{self, charge};
 use mpdk::base::{
     ConnectionId, Context, Counters, Duration, FrameSink, HeapPacket, Instant, Outcome, Packet, PortIndex,
-    Random, ReceiveMeta, TransmitFrame,
+    PortSet, Random, ReceiveMeta, TransmitFrame,
 };
 use mpdk::endpoint::{
     Endpoint, EndpointConfig, Event, Limits, MacAddress, MptcpConfig, PortAddress, PortConfig, SchedulerKind,
@@ -94,6 +94,7 @@ fn config(side: u8, connections: usize) -> EndpointConfig {
         receive_buffer_bytes: 1 << 20,
         add_address_timeout: Duration::from_secs(1),
         close_timeout: Duration::from_secs(10),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 2,
         tcp: Rc::new(TcpConfig::default()),
     };

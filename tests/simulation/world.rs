@@ -5,7 +5,7 @@ use super::cores::CoresProfile;
 use super::host::Host;
 use super::link::{Link, LinkProfile};
 use super::middlebox::Middlebox;
-use mpdk::base::{Duration, Instant, PortIndex, Random};
+use mpdk::base::{Duration, Instant, PortIndex, PortSet, Random};
 use mpdk::endpoint::{ConnectError, EndpointConfig, Limits, PortAddress, PortConfig, local_addresses};
 use mpdk::wire::MacAddress;
 use mpdk::{mptcp, tcp};
@@ -95,6 +95,7 @@ pub fn mptcp_config() -> mptcp::Config {
         receive_buffer_bytes: 1 << 20,
         add_address_timeout: Duration::from_millis(500),
         close_timeout: Duration::from_secs(10),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 2,
         tcp: Rc::new(tcp_config()),
     }

@@ -1,5 +1,6 @@
 //! NUMA nodes: where ports, cores and memory are.
 
+use crate::base::{PortIndex, PortSet};
 use std::fs;
 
 /// The nodes without repetition, at least one, and for each port which of them is
@@ -29,6 +30,21 @@ fn choose(of_cores: &[Option<u32>], port: usize, node: Option<u32>) -> usize {
     let near: Vec<usize> =
         (0..of_cores.len()).filter(|&core| node.is_some() && of_cores[core] == node).collect();
     if near.is_empty() { port % of_cores.len().max(1) } else { near[port % near.len()] }
+}
+
+/// The ports that are on another node than a CPU.
+pub(super) fn far_ports(cpu: u16, of_ports: &[Option<u32>]) -> PortSet {
+    far(node_of_cpu(cpu), of_ports)
+}
+
+fn far(node: Option<u32>, of_ports: &[Option<u32>]) -> PortSet {
+    let mut far = PortSet::EMPTY;
+    for (port, of_port) in (0..).map(PortIndex).zip(of_ports) {
+        if node.is_some() && of_port.is_some() && *of_port != node {
+            far.insert(port);
+        }
+    }
+    far
 }
 
 /// As Linux has it (Documentation/ABI/stable/sysfs-devices-node); `None`: it has no
@@ -61,6 +77,15 @@ mod tests {
         assert_eq!(chosen(Some(7)), [0, 1, 2, 3]);
         assert_eq!(chosen(None), [0, 1, 2, 3]);
         assert_eq!(choose(&[None, None], 3, None), 1);
+    }
+
+    #[test]
+    fn far_is_what_is_known_to_be_elsewhere() {
+        let ports = [Some(0), None, Some(1)];
+        let mut second = PortSet::EMPTY;
+        second.insert(PortIndex(2));
+        assert_eq!(far(Some(0), &ports), second);
+        assert_eq!(far(None, &ports), PortSet::EMPTY);
     }
 
     #[test]

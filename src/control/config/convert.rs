@@ -1,7 +1,7 @@
 //! From a configuration to what the rooms below are started with.
 
 use super::settings::Config;
-use crate::base::{AddressId, Duration, PortIndex};
+use crate::base::{AddressId, Duration, PortIndex, PortSet};
 use crate::mptcp::{self, LocalAddress};
 use crate::tcp;
 use std::rc::Rc;
@@ -65,6 +65,7 @@ impl Config {
             receive_buffer_bytes: self.mptcp.receive_buffer_bytes,
             add_address_timeout: self.mptcp.add_address_timeout,
             close_timeout: self.mptcp.close_timeout,
+            far_ports: PortSet::EMPTY,
             capable_syn_retries: CAPABLE_SYN_RETRIES,
             tcp: Rc::new(self.tcp()),
         }

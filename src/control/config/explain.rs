@@ -159,6 +159,7 @@ fn explain_mptcp(mptcp: &Mptcp) -> Vec<Setting> {
         setting("max_remote_addresses", &mptcp.max_remote_addresses),
         setting("full_mesh", &mptcp.full_mesh),
         setting("announce", &mptcp.announce),
+        setting("prefer_near_ports", &mptcp.prefer_near_ports),
         setting("send_buffer_bytes", &mptcp.send_buffer_bytes),
         setting("receive_buffer_bytes", &mptcp.receive_buffer_bytes),
         setting("add_address_timeout_ms", &(mptcp.add_address_timeout.as_micros() / 1_000)),

@@ -2,11 +2,12 @@
 
 use super::device::DeviceKind;
 use super::settings::{Config, Port};
-use crate::base::{CoreIndex, Spread};
+use crate::base::{CoreIndex, PortSet, Spread};
 use crate::control::statistics_folder;
 use crate::device::{Capabilities, Device};
 use crate::endpoint::{EndpointConfig, Limits, MacAddress, PortAddress, PortConfig, Steering};
 use crate::engine;
+use crate::mptcp;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -20,27 +21,33 @@ const HEADER_BYTES_MOST: u32 = 18 + 40 + 60;
 /// IP packets have 16 bits of length; the headers count.
 const SUPER_SEGMENT_BYTES_MOST: u32 = 65_535 - HEADER_BYTES_MOST;
 
+/// One core among those of an endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct CorePlace {
+    /// Which one it is, in the order of the configuration.
+    pub core: CoreIndex,
+    /// How each port spreads what it receives over the cores, if that is known.
+    pub spreads: Vec<Option<Spread>>,
+    /// Ports on another NUMA node.
+    pub far_ports: PortSet,
+}
+
 impl Config {
     /// One core's host over `devices`, which are its queues of the configured
-    /// ports in their order. `core` counts from 0; `spreads`: how each port
-    /// spreads what it receives over the cores.
-    pub fn endpoint<D: Device>(
-        &self,
-        devices: &[D],
-        core: usize,
-        spreads: &[Option<Spread>],
-    ) -> EndpointConfig {
+    /// ports in their order.
+    pub fn endpoint<D: Device>(&self, devices: &[D], place: &CorePlace) -> EndpointConfig {
         let cores = self.eal.cores.len();
         // What strangers can make grow is divided.
         let connections = (self.engine.max_connections as usize).div_ceil(cores.max(1));
+        let far_ports = if self.mptcp.prefer_near_ports { place.far_ports } else { PortSet::EMPTY };
         EndpointConfig {
             ports: self.ports.iter().zip(devices).map(|(port, device)| endpoint_port(port, device)).collect(),
-            mptcp: Rc::new(self.mptcp()),
+            mptcp: Rc::new(mptcp::Config { far_ports, ..self.mptcp() }),
             limits: Limits { connections, ..Limits::default() },
             steering: (cores > 1).then(|| Steering {
-                core: CoreIndex(core as u8),
+                core: place.core,
                 cores: cores as u8,
-                spreads: spreads.to_vec(),
+                spreads: place.spreads.clone(),
             }),
         }
     }

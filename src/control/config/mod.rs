@@ -44,6 +44,7 @@
 //! | `mptcp.max_remote_addresses` | 8 | addresses of the peer remembered per connection, to 64 |
 //! | `mptcp.full_mesh` | true | join from every address of ours to every one of the peer's |
 //! | `mptcp.announce` | true | announce our other addresses |
+//! | `mptcp.prefer_near_ports` | true | subflows whose port is on another NUMA node than their core get what the others have no window for |
 //! | `mptcp.send_buffer_bytes` | 16777216 | bytes that an application may have unacknowledged in a connection, from 65536 |
 //! | `mptcp.receive_buffer_bytes` | 16777216 | bytes received and not read, from 65536 to what `tcp.window_scale` can announce |
 //! | `mptcp.add_address_timeout_ms` | 30000 | an announcement without echo is sent again after this, 100 to 600000 |
@@ -75,6 +76,7 @@ mod wire;
 
 pub use device::{Device, DeviceKind};
 pub use explain::Explanation;
+pub use launch::CorePlace;
 pub use machine::{Machine, ThisMachine};
 pub use memory::MemoryNeed;
 pub use problem::{ConfigError, Problem, Problems};

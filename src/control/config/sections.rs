@@ -181,6 +181,7 @@ pub(super) fn read_mptcp(root: &DeTable<'_>, notes: &Notes, tcp: &Tcp) -> Mptcp 
         max_remote_addresses: narrow(section.integer("max_remote_addresses", 0..=64, 8)),
         full_mesh: section.boolean("full_mesh", true),
         announce: section.boolean("announce", true),
+        prefer_near_ports: section.boolean("prefer_near_ports", true),
         send_buffer_bytes: narrow(section.integer("send_buffer_bytes", buffers.clone(), 16 << 20)),
         receive_buffer_bytes: narrow(section.integer("receive_buffer_bytes", buffers, 16 << 20)),
         add_address_timeout: Duration::from_millis(section.integer(

@@ -165,6 +165,8 @@ pub struct Mptcp {
     pub full_mesh: bool,
     /// Announce our other addresses (ADD_ADDR).
     pub announce: bool,
+    /// Ports on the core's NUMA node first.
+    pub prefer_near_ports: bool,
     /// Bytes an application may have in a connection unacknowledged.
     pub send_buffer_bytes: usize,
     /// Bytes received and not yet read, with the window announced.

@@ -1,8 +1,10 @@
 mod ports;
 
 use super::*;
-use crate::base::{AddressId, Duration, PortIndex};
+use crate::base::{AddressId, CoreIndex, Duration, PortIndex, PortSet};
 use crate::congestion::Algorithm;
+use crate::control::statistics_folder;
+use crate::device::{MemoryConfig, memory_pair};
 use crate::mptcp::SchedulerKind;
 use std::collections::BTreeSet;
 
@@ -99,7 +101,7 @@ fn every_key_is_read() {
         [eal]
         memory = "no-huge"
         memory_mb = 1_024
-        cores = [1]
+        cores = [1, 0]
         file_prefix = "left-1"
         log_level = "debug"
         arguments = ["--match-allocations"]
@@ -138,12 +140,14 @@ fn every_key_is_read() {
         max_remote_addresses = 3
         full_mesh = true
         announce = false
+        prefer_near_ports = false
         send_buffer_bytes = 1_000_000
         receive_buffer_bytes = 2_000_000
         add_address_timeout_ms = 500
         close_timeout_ms = 0
         [engine]
         spin_us = 0
+        never_sleep = true
         max_connections = 100
         backlog = 10
         transmit_arena_mb = 8
@@ -167,9 +171,33 @@ fn every_key_is_read() {
     assert_eq!(port.addresses[1].to_string(), "fd00:1::2/64");
     let engine = &config.engine;
     assert_eq!((engine.spin, engine.max_connections, engine.backlog), (Duration::ZERO, 100, 10));
+    assert!(engine.never_sleep && !config.mptcp.prefer_near_ports);
+    check_cores(&config);
     assert_eq!((engine.transmit_arena_mb, engine.receive_arena_mb, engine.packet_buffers), (8, 16, 8192));
     assert_eq!((engine.receive_in_place_buffers, config.client_limits().in_place_buffers), (2048, 2048));
     check_converted(&config);
+}
+
+/// What two cores get of it.
+fn check_cores(config: &Config) {
+    let started = config.engine();
+    assert_eq!(started.cpus, [1, 0]);
+    assert!(started.settings.never_sleep);
+    assert_eq!(started.settings.held_buffers, 8192 / 2 / 2);
+    assert_eq!(started.statistics, Some(statistics_folder("left-1")));
+    let (device, _) = memory_pair(&MemoryConfig::default()).unwrap();
+    let mut far_ports = PortSet::EMPTY;
+    far_ports.insert(PortIndex(0));
+    let place = CorePlace { core: CoreIndex(1), spreads: vec![None], far_ports };
+    let endpoint = config.endpoint(&[device], &place);
+    let steering = endpoint.steering.unwrap();
+    assert_eq!((steering.core, steering.cores, steering.spreads.len()), (CoreIndex(1), 2, 1));
+    assert_eq!(endpoint.limits.connections, 50);
+    // It was asked not to look at them.
+    assert_eq!(endpoint.mptcp.far_ports, PortSet::EMPTY);
+    let region = config.region();
+    assert_eq!(region.transmit_blocks * region.transmit_block_bytes, 4 << 20);
+    assert_eq!(region.receive_blocks * region.receive_block_bytes, 8 << 20);
 }
 
 fn check_converted(config: &Config) {

@@ -1,7 +1,7 @@
 //! Two engines whose turns and time are driven by the test, on one thread with
 //! the clients' tasks.
 
-use crate::base::{Duration, Instant, Random};
+use crate::base::{Duration, Instant, PortSet, Random};
 use crate::device::{Capabilities, Device, LentMemory, MemoryConfig, MemoryDevice, memory_pair};
 use crate::endpoint::{
     EndpointConfig, Limits, MptcpConfig, PortAddress, PortConfig, SchedulerKind, TcpConfig, local_addresses,
@@ -68,6 +68,7 @@ pub(crate) fn endpoint_config<D: Device>(side: u8, devices: &[D]) -> EndpointCon
         receive_buffer_bytes: 1 << 20,
         add_address_timeout: Duration::from_secs(1),
         close_timeout: Duration::from_secs(5),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 2,
         tcp: Rc::new(TcpConfig { time_wait: Duration::from_secs(1), ..TcpConfig::default() }),
     };

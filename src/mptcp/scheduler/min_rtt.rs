@@ -18,10 +18,12 @@ impl MinRtt {
     }
 }
 
-/// The round-trip time, up to doubled as the congestion window fills. Not
-/// measured yet: zero, so that it is measured soon.
+/// The round-trip time, up to doubled as the congestion window fills, and as if it
+/// were full where every byte crosses to another NUMA node. Not measured yet: zero,
+/// so that it is measured soon.
 fn stretched_rtt(candidate: &Candidate) -> Duration {
     let rtt = candidate.smoothed_rtt.unwrap_or(Duration::ZERO);
     let window = candidate.congestion_window_bytes.max(1) as u64;
-    rtt + rtt * (candidate.in_flight_bytes as u64).min(window) / window
+    let used = if candidate.is_far { window } else { (candidate.in_flight_bytes as u64).min(window) };
+    rtt + rtt * used / window
 }

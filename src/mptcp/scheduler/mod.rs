@@ -26,6 +26,8 @@ pub(super) struct Candidate {
     /// Handed over and not yet acknowledged.
     pub(super) in_flight_bytes: usize,
     pub(super) congestion_window_bytes: usize,
+    /// Its port is far from this core.
+    pub(super) is_far: bool,
 }
 
 /// A scheduler's state in one connection.
@@ -62,6 +64,7 @@ mod tests {
             smoothed_rtt: rtt_us.map(Duration::from_micros),
             in_flight_bytes: 0,
             congestion_window_bytes: 100_000,
+            is_far: false,
         }
     }
 
@@ -83,6 +86,18 @@ mod tests {
         assert_eq!(scheduler.choose([near, alike].into_iter()), Some(SubflowId(1)));
         let full = Candidate { in_flight_bytes: 100_000, ..near };
         assert_eq!(scheduler.choose([full, far].into_iter()), Some(SubflowId(0)));
+    }
+
+    #[test]
+    fn a_port_far_from_the_core_gets_what_the_near_have_no_window_for() {
+        let mut scheduler = Scheduler::new(SchedulerKind::MinRtt);
+        let near = Candidate { in_flight_bytes: 90_000, ..candidate(1, Some(100)) };
+        let far = Candidate { is_far: true, ..candidate(0, Some(100)) };
+        assert_eq!(scheduler.choose([near, far].into_iter()), Some(SubflowId(1)));
+        assert_eq!(scheduler.choose([far].into_iter()), Some(SubflowId(0)));
+        // Not at any price.
+        let slow = Candidate { smoothed_rtt: Some(Duration::from_micros(300)), ..near };
+        assert_eq!(scheduler.choose([slow, far].into_iter()), Some(SubflowId(0)));
     }
 
     #[test]

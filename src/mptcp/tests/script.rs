@@ -47,6 +47,7 @@ pub(super) fn config() -> Config {
         receive_buffer_bytes: 60_000,
         add_address_timeout: Duration::from_secs(30),
         close_timeout: Duration::from_secs(60),
+        far_ports: PortSet::EMPTY,
         capable_syn_retries: 1,
         tcp: Rc::new(tcp::Config {
             timestamps: false,
