@@ -11,6 +11,8 @@ mod application;
 mod core;
 #[path = "simulation/cores.rs"]
 mod cores;
+#[path = "simulation/cores_profile.rs"]
+mod cores_profile;
 #[path = "simulation/host.rs"]
 mod host;
 #[path = "simulation/link.rs"]
@@ -25,6 +27,8 @@ mod packet;
 mod random_cores;
 #[path = "simulation/random_world.rs"]
 mod random_world;
+#[path = "simulation/report.rs"]
+mod report;
 #[path = "simulation/rings.rs"]
 mod rings;
 #[path = "simulation/segment.rs"]
@@ -41,6 +45,7 @@ use link::LinkProfile;
 use middlebox::{Interference, Middlebox};
 use mpdk::base::{Duration, Instant, Outcome};
 use mpdk::endpoint::CloseReason;
+use report::stall_report;
 use world::{Setup, World, mptcp_config};
 
 fn setup(links: usize) -> Setup {
@@ -73,23 +78,6 @@ fn finish(mut world: World) -> World {
     let complaints = world.complaints();
     assert!(complaints.is_empty(), "{complaints:#?}\n{:#?}", stall_report(&world));
     world
-}
-
-fn stall_report(world: &World) -> Vec<String> {
-    let mut lines = vec![format!("at {:?} after {} steps", world.now, world.steps)];
-    for (index, host) in world.hosts.iter().enumerate() {
-        for (session, info) in host.accounts() {
-            lines.push(format!("host {index}: {session:?}"));
-            lines.push(format!("host {index}: {info:?}"));
-        }
-        lines.extend(host.shared.iter().map(|shared| format!("host {index}: {:?}", shared.flow)));
-        for core in &host.cores {
-            let counted =
-                core.counters.non_zero().map(|(outcome, times)| format!("{}={times}", outcome.name()));
-            lines.push(format!("host {index}: {}", counted.collect::<Vec<_>>().join(" ")));
-        }
-    }
-    lines
 }
 
 fn count(world: &World, host: usize, outcome: Outcome) -> u64 {

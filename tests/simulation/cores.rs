@@ -2,41 +2,13 @@
 //! any order, and some rest while others go on.
 
 use super::core::Core;
-use super::nic::{Nic, Spreading};
+use super::cores_profile::{CoresProfile, Flow, Sabotage};
+use super::nic::Nic;
 use super::rings::{Frame, Rings, Sent};
 use super::watch::Watch;
 use mpdk::base::{CoreIndex, Duration, Instant, PortIndex, Random};
 use mpdk::endpoint::{CoreMessage, Sorted};
 use std::collections::VecDeque;
-
-/// A host of several cores.
-#[derive(Clone, Debug)]
-pub struct CoresProfile {
-    pub count: u8,
-    /// How the frames of each link are spread.
-    pub links: Vec<Spreading>,
-    /// Whether a claim brings the flow to the core that claimed it.
-    pub has_rules: bool,
-    /// Frames that a ring between two cores takes.
-    pub ring_frames: usize,
-    /// Frames that a core takes out of its queue at once.
-    pub burst_frames: u64,
-    /// A core rests after one in so many steps, for up to `rest`.
-    pub rests_one_in: u64,
-    pub rest: Duration,
-    pub sabotage: Option<Sabotage>,
-}
-
-/// What is broken on purpose, to see that somebody notices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sabotage {
-    /// One in so many claims is lost.
-    LoseClaims(u64),
-    /// Frames that nobody knows are not looked at again.
-    NoSecondLook,
-    /// One in so many frames that are handed over comes twice.
-    HandOverTwice(u64),
-}
 
 /// What a core does next: always in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,19 +45,6 @@ pub struct Cores {
     pub flow: Flow,
     /// When a core goes on that rests and has something to do.
     resumes_at: Option<Instant>,
-}
-
-/// Where received frames went. Each is either taken in or dropped, once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Flow {
-    pub came: u64,
-    pub taken_in: u64,
-    pub handed_over: u64,
-    /// There was no room in a ring.
-    pub dropped: u64,
-    /// Looked at twice, and those of them whose core was known by then.
-    pub looked_again: u64,
-    pub found_late: u64,
 }
 
 impl Cores {
@@ -226,7 +185,7 @@ impl Cores {
                     self.hand_over(at, core, (port, frame));
                 }
                 Sorted::Here => self.process(cores, at, now, port, None, &[frame]),
-                Sorted::Later => self.watch.complain(now, "a second look told nothing".to_string()),
+                Sorted::Later => self.watch.complain(now, "a second look told nothing"),
             }
         }
     }
@@ -271,7 +230,7 @@ impl Cores {
 
     fn hand_over(&mut self, at: usize, to: CoreIndex, frame: Frame) {
         if usize::from(to.0) == at {
-            self.watch.complain(Instant::ZERO, format!("core {at} hands a frame over to itself"));
+            self.watch.complain(Instant::ZERO, &format!("core {at} hands a frame over to itself"));
         }
         self.flow.handed_over += 1;
         if let Some(Sabotage::HandOverTwice(one_in)) = self.profile.sabotage

@@ -2,7 +2,8 @@
 
 use super::application::{Application, Script, Session};
 use super::core::Core;
-use super::cores::{Cores, CoresProfile};
+use super::cores::Cores;
+use super::cores_profile::CoresProfile;
 use super::nic::Nic;
 use super::packet::Held;
 use super::rings::Frame;

@@ -2,7 +2,7 @@
 //! come to any of them, middleboxes, and connections that are aborted.
 
 use super::application::Script;
-use super::cores::{CoresProfile, Sabotage};
+use super::cores_profile::{CoresProfile, Flow, Sabotage};
 use super::host::Host;
 use super::middlebox::{Interference, Middlebox};
 use super::nic::Spreading;
@@ -88,8 +88,9 @@ fn abort_some(setup: &mut Setup, scripts: &mut [Script; 2], random: &mut Random)
     }
 }
 
-/// Runs the world of a seed; what it was, or what is wrong with it.
-pub fn run(seed: u64, sabotage: Option<Sabotage>) -> Result<String, String> {
+/// Runs the world of a seed; what it was, or what is wrong with it, and where
+/// its frames went.
+pub fn run(seed: u64, sabotage: Option<Sabotage>) -> (Result<String, String>, Flow) {
     let mut random = Random::from_number(seed);
     let mut setup = setup(&mut random);
     add_cores(&mut setup, &mut random, sabotage);
@@ -113,7 +114,10 @@ pub fn run(seed: u64, sabotage: Option<Sabotage>) -> Result<String, String> {
         world.start(setup.ipv6, usize::from(connections), scripts[0], scripts[1]);
     }
     pull_plugs(&mut world, &mut random);
-    finish(seed, &setup, world)
+    let report = finish(seed, &setup, &mut world);
+    let mut flow = Flow::default();
+    world.hosts.iter().filter_map(|host| host.shared.as_ref()).for_each(|shared| flow.add(&shared.flow));
+    (report, flow)
 }
 
 /// Opens connections from the same local ports, one after the other: 4-tuples

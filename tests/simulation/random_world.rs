@@ -3,7 +3,7 @@
 
 use super::application::Script;
 use super::link::LinkProfile;
-use super::stall_report;
+use super::report::stall_report;
 use super::world::{Setup, World, mptcp_config};
 use mpdk::base::{Duration, Instant, Random};
 use mpdk::mptcp::SchedulerKind;
@@ -90,7 +90,7 @@ pub fn run(seed: u64) -> Result<String, String> {
     let scripts = scripts(&mut random);
     world.start(setup.ipv6, connections, scripts[0], scripts[1]);
     pull_plugs(&mut world, &mut random);
-    finish(seed, &setup, world)
+    finish(seed, &setup, &mut world)
 }
 
 /// What the active side does, and the passive side.
@@ -104,11 +104,11 @@ pub fn scripts(random: &mut Random) -> [Script; 2] {
 }
 
 /// Runs a world to its end; what it was, or what is wrong with it.
-pub fn finish(seed: u64, setup: &Setup, mut world: World) -> Result<String, String> {
+pub fn finish(seed: u64, setup: &Setup, world: &mut World) -> Result<String, String> {
     let limit = world.now + Duration::from_secs(400);
     let done = world.run_until(limit, World::is_done);
     let mut complaints = if done { Vec::new() } else { vec!["stalled".to_string()] };
     complaints.extend(world.complaints());
-    let report = format!("seed {seed}: {setup:?}\n{}", stall_report(&world).join("\n"));
+    let report = format!("seed {seed}: {setup:?}\n{}", stall_report(world).join("\n"));
     if complaints.is_empty() { Ok(report) } else { Err(format!("{}\n{report}", complaints.join("\n"))) }
 }

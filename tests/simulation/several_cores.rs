@@ -4,7 +4,7 @@
 //! `MPDK_SEED=n cargo test --test simulation one_seed_of_cores -- --nocapture`
 //! replays one random world with its counters.
 
-use super::cores::{CoresProfile, Flow, Sabotage};
+use super::cores_profile::{CoresProfile, Flow, Sabotage};
 use super::nic::Spreading;
 use super::world::World;
 use super::{finish, random_cores, script, seeds, setup};
@@ -13,15 +13,24 @@ use mpdk::endpoint::{SPREAD_KEY_BYTES, Spread};
 
 #[test]
 fn random_worlds_of_several_cores() {
-    let failures: Vec<String> =
-        seeds().filter_map(|seed| random_cores::run(seed, None).err()).take(5).collect();
+    let mut total = Flow::default();
+    let mut run = |seed: u64| {
+        let (report, flow) = random_cores::run(seed, None);
+        total.add(&flow);
+        report.err()
+    };
+    let failures: Vec<String> = seeds().filter_map(&mut run).take(5).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    println!("{total:?}");
+    // Everything that can become of a frame does, if there are enough worlds.
+    let happened = [total.handed_over, total.dropped, total.looked_again, total.found_late];
+    assert!(seeds().count() < 1_000 || happened.iter().all(|&times| times > 0), "{total:?}");
 }
 
 #[test]
 fn one_seed_of_cores() {
     let Some(seed) = std::env::var("MPDK_SEED").ok().and_then(|seed| seed.parse().ok()) else { return };
-    match random_cores::run(seed, None) {
+    match random_cores::run(seed, None).0 {
         Ok(report) => println!("{report}"),
         Err(report) => panic!("{report}"),
     }
@@ -35,8 +44,9 @@ fn the_same_seed_gives_the_same_world_of_cores() {
 /// How many of some random worlds have something wrong with them that a
 /// complaint names.
 fn noticed(sabotage: Sabotage, complaint: &str) -> usize {
-    let wrong =
-        |seed: &u64| random_cores::run(*seed, Some(sabotage)).is_err_and(|report| report.contains(complaint));
+    let wrong = |seed: &u64| {
+        random_cores::run(*seed, Some(sabotage)).0.is_err_and(|report| report.contains(complaint))
+    };
     (1..101).filter(wrong).count()
 }
 

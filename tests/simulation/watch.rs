@@ -32,7 +32,7 @@ impl Watch {
         Self { steering, mptcp, owners: HashMap::new(), complaints: Vec::new() }
     }
 
-    pub fn complain(&mut self, now: Instant, text: String) {
+    pub fn complain(&mut self, now: Instant, text: &str) {
         self.complaints.push(format!("{now:?}: {text}"));
     }
 
@@ -47,14 +47,14 @@ impl Watch {
         if let Some(&owner) = self.owners.get(&segment.tuple)
             && owner != at
         {
-            self.complain(now, format!("core {at} takes in a segment of core {owner}'s: {segment:?}"));
+            self.complain(now, &format!("core {at} takes in a segment of core {owner}'s: {segment:?}"));
         }
         if let Some(token) = segment.join
             && self.mptcp
             && usize::from(self.steering.core_of_token(token).0) != at
             && !knows(&mut cores[at], &segment.without_request(frame))
         {
-            self.complain(now, format!("core {at} takes in a join of another's connection: {segment:?}"));
+            self.complain(now, &format!("core {at} takes in a join of another's connection: {segment:?}"));
         }
         if segment.is_request() || segment.is_reset() {
             return;
@@ -62,7 +62,7 @@ impl Watch {
         // What is left in TIME_WAIT has an owner too.
         for (other, core) in cores.iter_mut().enumerate().filter(|(other, _)| *other != at) {
             if knows(core, frame) {
-                self.complain(now, format!("core {at} takes in what core {other} knows: {segment:?}"));
+                self.complain(now, &format!("core {at} takes in what core {other} knows: {segment:?}"));
             }
         }
     }
@@ -73,11 +73,11 @@ impl Watch {
         self.owners.retain(|_, owner| *owner != at);
         for info in core.endpoint.connections() {
             if self.mptcp && usize::from(self.steering.core_of_token(info.token).0) != at {
-                self.complain(now, format!("core {at} has the connection of another's token"));
+                self.complain(now, &format!("core {at} has the connection of another's token"));
             }
             for subflow in &info.subflows {
                 if let Some(other) = self.owners.insert(subflow.path.tuple, at) {
-                    self.complain(now, format!("cores {other} and {at} both have {:?}", subflow.path.tuple));
+                    self.complain(now, &format!("cores {other} and {at} both have {:?}", subflow.path.tuple));
                 }
             }
         }

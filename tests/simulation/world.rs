@@ -1,7 +1,7 @@
 //! Two hosts, links, middleboxes, a clock and a seed.
 
 use super::application::{Script, Session};
-use super::cores::CoresProfile;
+use super::cores_profile::CoresProfile;
 use super::host::Host;
 use super::link::{Link, LinkProfile};
 use super::middlebox::Middlebox;
