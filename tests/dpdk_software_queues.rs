@@ -147,6 +147,32 @@ fn exchange_asleep(thread: u16, sender: u16, device: &mut DpdkDevice, seen: &See
     });
 }
 
+/// Sends a frame of a flow by the core that polls; the core that it comes to.
+fn arrives_at(queues: &mut [DpdkDevice], flow: u16) -> usize {
+    send(&mut queues[1], &segment(flow, 1)).unwrap();
+    queues[1].flush();
+    wait_for("the frame to come back", || {
+        (0..usize::from(THREADS)).find(|&thread| {
+            let frames = receive(&mut queues[thread]);
+            assert!(frames.len() < 2);
+            !frames.is_empty()
+        })
+    })
+}
+
+fn rules_change_where_a_flow_goes(port: &Port, queues: &mut [DpdkDevice], spread: &Spread) {
+    assert!(port.takes_flow_rules());
+    for flow in 0..FLOWS {
+        let home = spread.core(&tuple_of(flow)).unwrap().0;
+        let elsewhere = (u16::from(home) + 1) % THREADS;
+        let rule = port.steer(&tuple_of(flow), elsewhere).unwrap();
+        assert_eq!(arrives_at(queues, flow), usize::from(elsewhere));
+        drop(rule);
+        assert_eq!(arrives_at(queues, flow), usize::from(home));
+    }
+    assert!(matches!(port.steer(&tuple_of(0), THREADS), Err(Error::Unsupported { .. })), "no such queue");
+}
+
 #[test]
 fn one_queue_serves_three_threads() {
     if let Some(socket) = process::part() {
@@ -192,10 +218,11 @@ fn one_queue_serves_three_threads() {
             }
         });
     }
+    rules_change_where_a_flow_goes(&port, &mut queues, &spread);
     // Were the one that polls not woken, each frame would wait for it once.
     assert!(seen.overslept.load(Ordering::Relaxed) < FRAMES_ASLEEP / 2, "{:?}", seen.overslept);
     let all = queues.iter().map(Device::statistics).fold(DeviceStatistics::default(), |sum, it| sum + it);
-    let frames = u64::from((FRAMES + FRAMES_ASLEEP) * u32::from(THREADS));
+    let frames = u64::from((FRAMES + FRAMES_ASLEEP) * u32::from(THREADS) + 2 * u32::from(FLOWS));
     assert_eq!((all.received_frames, all.transmitted_frames), (frames, frames));
     assert_eq!((all.receive_missed, all.transmit_dropped), (0, 0));
     other.finish();

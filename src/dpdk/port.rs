@@ -6,7 +6,7 @@ mod setup;
 mod spread;
 
 use super::descriptors::Snapshot;
-use super::queue::{Side, sides};
+use super::queue::{RuleBook, Side, sides};
 use super::wake::{Source, Wake};
 use super::{DeviceAddress, DpdkDevice, Eal, Errno, Error, Pool, ffi, log, socket_file};
 use crate::base::CoreIndex;
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub(super) mac: [u8; 6],
     pub(super) queues: u16,
     spread: Option<ReceiveSpread>,
+    /// Tells the core that polls, where queues are made in software.
+    book: Option<RuleBook>,
     /// Why it takes no flow rules; `None` if it does.
     flow_refusal: Option<String>,
     node: Option<u32>,
@@ -95,17 +97,18 @@ impl Port {
         let wakes = (0..queues).map(|queue| attached.wake(queue, ready.interrupts)).collect::<Vec<_>>();
         let wake = wakes.iter().all(Option::is_some);
         let in_software = (queues < config.queues).then(|| attached.divide(config)).transpose()?;
-        let (spread, sides) = in_software.map_or_else(
-            || (ready.spread, (0..queues).map(|_| Side::Own).collect()),
-            |(spread, sides)| (Some(spread), sides),
+        let (spread, sides, book) = in_software.map_or_else(
+            || (ready.spread, (0..queues).map(|_| Side::Own).collect(), None),
+            |(spread, sides, book)| (Some(spread), sides, Some(book)),
         );
         let shared = Arc::new(Shared {
             id: attached.id,
             address: address.clone(),
             capabilities: Capabilities { wake, ..ready.capabilities },
             mac: ready.mac,
-            queues,
+            queues: config.queues,
             spread,
+            book,
             flow_refusal: ready.flow_refusal,
             node: attached.node(),
             transmit_pool: transmit.clone(),
@@ -199,7 +202,7 @@ impl Attached {
     }
 
     /// Makes queues in software.
-    fn divide(&self, config: &PortConfig) -> Result<(ReceiveSpread, Vec<Side>), Error> {
+    fn divide(&self, config: &PortConfig) -> Result<(ReceiveSpread, Vec<Side>, RuleBook), Error> {
         let (name, queues) = (self.address.name(), config.queues);
         tracing::info!(port = name, queues, polling = config.polling, "its queues are made in software");
         let fail =
@@ -208,9 +211,9 @@ impl Attached {
         let polling = CoreIndex(config.polling.min(queues - 1) as u8);
         let key = config.hash_key.map_or_else(spread::random_key, Ok).map_err(fail)?;
         let spread = ReceiveSpread::even(key, queues);
-        let sides = sides(&spread.over_cores(), cores, polling)
+        let (sides, book) = sides(&spread.over_cores(), cores, polling)
             .map_err(|error| fail(Errno::new(error.raw_os_error().unwrap_or(libc::EIO))))?;
-        Ok((spread, sides))
+        Ok((spread, sides, book))
     }
 
     fn node(&self) -> Option<u32> {

@@ -13,7 +13,7 @@ use crate::base::{ChecksumState, Packet, ReceiveMeta, TransmitFrame};
 use crate::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
 use frame::Stash;
 use pending::Pending;
-pub(super) use software::{Side, sides};
+pub(super) use software::{RuleBook, Side, SoftwareRule, sides};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -171,6 +171,9 @@ impl Device for DpdkDevice {
     fn receive(&mut self, out: &mut Vec<(Mbuf, ReceiveMeta)>) -> usize {
         if let Side::Branch(_) = self.side {
             return self.receive_from_ring(out);
+        }
+        if let Side::Hub(hub) = &mut self.side {
+            hub.take_rules();
         }
         let count = match std::mem::take(&mut self.waiting) {
             0 => self.poll(),

@@ -2,7 +2,8 @@
 //! (<https://doc.dpdk.org/guides/prog_guide/rte_flow.html>).
 
 use super::{Attached, Port};
-use crate::base::FourTuple;
+use crate::base::{CoreIndex, FourTuple};
+use crate::dpdk::queue::SoftwareRule;
 use crate::dpdk::{DeviceAddress, Eal, Errno, Error, LogTail, ffi, log};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ptr::NonNull;
@@ -13,6 +14,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// lives. A rule does not keep its port open: closing a port ends its rules.
 #[derive(Debug)]
 pub struct FlowRule {
+    _rule: Kind,
+}
+
+/// Either ends with its drop.
+#[derive(Debug)]
+enum Kind {
+    Driver {
+        _rule: DriverRule,
+    },
+    /// Of a port whose queues are made in software.
+    Software {
+        _rule: SoftwareRule,
+    },
+}
+
+#[derive(Debug)]
+struct DriverRule {
     eal: Eal,
     port: u16,
     name: String,
@@ -21,9 +39,9 @@ pub struct FlowRule {
 }
 
 // SAFETY: the handle is used once, with the lock of DPDK's control held.
-unsafe impl Send for FlowRule {}
+unsafe impl Send for DriverRule {}
 // SAFETY: as above; nothing is done by shared reference.
-unsafe impl Sync for FlowRule {}
+unsafe impl Sync for DriverRule {}
 
 /// Whether a port was closed, and its rules with it. Read and written with the
 /// lock of DPDK's control held.
@@ -44,7 +62,7 @@ impl Port {
     /// Whether the port took a sample rule when it was opened. Ports with one
     /// queue are not asked. A rule may be refused all the same: tables fill up.
     pub fn takes_flow_rules(&self) -> bool {
-        self.0.flow_refusal.is_none()
+        self.0.book.is_some() || self.0.flow_refusal.is_none()
     }
 
     /// Brings the TCP segments that arrive from `flow.remote` to `flow.local`
@@ -60,6 +78,14 @@ impl Port {
     pub fn steer(&self, flow: &FourTuple, queue: u16) -> Result<FlowRule, Error> {
         let port = &self.0.attached;
         let unsupported = |reason| Err(Error::Unsupported { port: port.address.name().into(), reason });
+        if let Some(book) = &self.0.book {
+            let core = u8::try_from(queue).ok().filter(|&core| u16::from(core) < self.0.queues);
+            let Some(core) = core.map(CoreIndex) else {
+                return unsupported(format!("it has no queue with number {queue}"));
+            };
+            let rule = book.steer(flow, core).map(|rule| FlowRule { _rule: Kind::Software { _rule: rule } });
+            return rule.map_or_else(|| unsupported(format!("no rule for {flow}")), Ok);
+        }
         if let Some(refusal) = &self.0.flow_refusal {
             return unsupported(format!("it takes no flow rules: {refusal}"));
         }
@@ -78,11 +104,13 @@ impl Port {
         };
         validate(port, &tuple, queue).map_err(refused("checking a flow rule"))?;
         let flow = create(port, &tuple, queue).map_err(refused("making a flow rule"))?;
-        Ok(FlowRule { eal, port: port.id, name, flow, closed: port.closed.clone() })
+        let closed = port.closed.clone();
+        let rule = DriverRule { eal, port: port.id, name, flow, closed };
+        Ok(FlowRule { _rule: Kind::Driver { _rule: rule } })
     }
 }
 
-impl Drop for FlowRule {
+impl Drop for DriverRule {
     fn drop(&mut self) {
         let _control = self.eal.control();
         if self.closed.is_set() {

@@ -3,6 +3,7 @@
 //! as a NIC with more queues does; the others reach the port through rings.
 
 mod flow;
+mod rules;
 
 use super::frame::Built;
 use super::pending::Pending;
@@ -11,6 +12,9 @@ use crate::device::HandOver;
 use crate::dpdk::{HandedOver, Mbuf};
 use crate::ring::{Bell, Consumer, Producer, ring};
 use flow::ends_of;
+use hashbrown::HashMap;
+use rules::Change;
+pub(in crate::dpdk) use rules::{RuleBook, SoftwareRule};
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -52,6 +56,9 @@ pub(in crate::dpdk) struct Hub {
     junction: Arc<Junction>,
     /// Where the last frame of a flow went.
     last: Option<(flow::Ends, CoreIndex)>,
+    /// Flows that go elsewhere than the hash says.
+    rules: HashMap<flow::Ends, CoreIndex>,
+    changes: Consumer<Change>,
     /// Frames wait in a line that the driver has no room for.
     is_crowded: bool,
     /// Frames that a core had no room for.
@@ -77,11 +84,15 @@ pub(in crate::dpdk) struct Branch {
 }
 
 /// The sides of as many queues as there are cores, of which `polling` polls the
-/// port, and how they are spread.
+/// port, and how it is told of flows that go elsewhere than `spread` says.
 ///
 /// # Errors
 /// If the system gives no descriptors.
-pub(in crate::dpdk) fn sides(spread: &Spread, cores: u8, polling: CoreIndex) -> io::Result<Vec<Side>> {
+pub(in crate::dpdk) fn sides(
+    spread: &Spread,
+    cores: u8,
+    polling: CoreIndex,
+) -> io::Result<(Vec<Side>, RuleBook)> {
     let bell = Arc::new(Bell::new()?);
     let junction = Arc::new(Junction { reclaims: AtomicBool::new(false) });
     let (mut lines, mut sides) = (Vec::new(), Vec::new());
@@ -99,6 +110,7 @@ pub(in crate::dpdk) fn sides(spread: &Spread, cores: u8, polling: CoreIndex) -> 
         let (hub, junction) = (Arc::clone(&bell), Arc::clone(&junction));
         sides.push(Side::Branch(Branch { received: receiver, sent: sender, bell: own, hub, junction }));
     }
+    let (book, changes) = RuleBook::new(Arc::clone(&bell));
     let hub = Hub {
         own: polling,
         spreader: Spreader::new(spread),
@@ -106,11 +118,13 @@ pub(in crate::dpdk) fn sides(spread: &Spread, cores: u8, polling: CoreIndex) -> 
         bell,
         junction,
         last: None,
+        rules: HashMap::new(),
+        changes,
         is_crowded: false,
         missed: 0,
     };
     sides[usize::from(polling.0)] = Side::Hub(Box::new(hub));
-    Ok(sides)
+    Ok((sides, book))
 }
 
 impl Side {
@@ -140,9 +154,26 @@ impl Hub {
         {
             return core;
         }
-        let core = self.spreader.core(ends.addresses(), ends.ports());
+        let ruled = if self.rules.is_empty() { None } else { self.rules.get(&ends).copied() };
+        let core = ruled.unwrap_or_else(|| self.spreader.core(ends.addresses(), ends.ports()));
         self.last = Some((ends, core));
         core
+    }
+
+    /// Takes in what the port was told since the last time.
+    pub(super) fn take_rules(&mut self) {
+        while let Some(change) = self.changes.pop() {
+            self.last = None;
+            match change {
+                Change::Add(ends, core) => {
+                    self.rules.insert(ends, core);
+                }
+                Change::Remove(ends) => {
+                    self.rules.remove(&ends);
+                }
+            }
+        }
+        self.changes.release();
     }
 
     /// Shows the other cores what came for them.

@@ -1,7 +1,10 @@
 //! The ends of a TCP segment, as they lie in a frame.
 
+use crate::base::FourTuple;
+use std::net::IpAddr;
+
 /// Addresses and ports of a segment: what a NIC hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ends {
     bytes: [u8; 36],
     /// Bytes of both addresses.
@@ -14,6 +17,23 @@ impl Ends {
         bytes[..addresses.len()].copy_from_slice(addresses);
         bytes[addresses.len()..][..ports.len()].copy_from_slice(ports);
         Self { bytes, addresses: addresses.len() as u8 }
+    }
+
+    /// Of the segments that come from the remote end; `None`: there are none between
+    /// these addresses.
+    pub(super) fn of_tuple(tuple: &FourTuple) -> Option<Self> {
+        let mut ports = [0; 4];
+        ports[..2].copy_from_slice(&tuple.remote.port().to_be_bytes());
+        ports[2..].copy_from_slice(&tuple.local.port().to_be_bytes());
+        match (tuple.remote.ip(), tuple.local.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                Some(Self::new(&[source.octets(), destination.octets()].concat(), &ports))
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                Some(Self::new(&[source.octets(), destination.octets()].concat(), &ports))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn addresses(&self) -> &[u8] {
@@ -77,6 +97,8 @@ mod tests {
         for frame in [ipv4(&[], &HEADER), ipv4(&[0x81, 0, 0, 5], &HEADER), ipv4(&[], &long)] {
             let ends = ends_of(&frame).unwrap();
             assert_eq!((ends.addresses(), ends.ports()), (&HEADER[12..20], &[0, 80, 1, 2][..]));
+            let (local, remote) = (([10, 0, 0, 2], 258).into(), ([10, 0, 0, 1], 80).into());
+            assert_eq!(Ends::of_tuple(&FourTuple { local, remote }), Some(ends));
             for cut in 0..frame.len() - 2 {
                 assert_eq!(ends_of(&frame[..cut]), None, "{cut}");
             }
@@ -92,6 +114,10 @@ mod tests {
         let frame = [&[0; MAC_BYTES][..], &IPV6, &header, &[7, 8, 9, 10]].concat();
         let ends = ends_of(&frame).unwrap();
         assert_eq!((ends.addresses(), ends.ports()), (&header[8..], &[7, 8, 9, 10][..]));
+        let bytes = |from: usize| std::array::from_fn::<u8, 16, _>(|at| (from + at) as u8);
+        let tuple = FourTuple { remote: (bytes(0), 0x0708).into(), local: (bytes(16), 0x090a).into() };
+        assert_eq!(Ends::of_tuple(&tuple), Some(ends));
+        assert_eq!(Ends::of_tuple(&FourTuple { remote: ([10, 0, 0, 1], 80).into(), ..tuple }), None);
         let mut other = frame.clone();
         other[14 + 6] = 17;
         assert_eq!(ends_of(&other), None);
