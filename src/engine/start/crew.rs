@@ -2,7 +2,8 @@
 //! and ends after them.
 
 use super::handle::{Ended, Memory, Signals, stop};
-use super::{Arrival, EndpointHandle, EngineConfig, EngineDied, MakePart, OpenError, Opened, Part};
+use super::others::Others;
+use super::{Arrival, EndpointHandle, EngineConfig, MakePart, OpenError, Opened, Part};
 use super::{StartError, text_of};
 use crate::base::CoreIndex;
 use crate::device::Device;
@@ -14,7 +15,7 @@ use core_affinity::CoreId;
 use std::any::Any;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
 type Memories<D> = Option<Arc<dyn crate::device::ClientMemory<<D as Device>::Packet>>>;
@@ -56,7 +57,7 @@ fn no_rules(error: &io::Error) {
     tracing::warn!(%error, "the ports are not told where flows go");
 }
 
-fn spawn<T: Send + 'static>(
+pub(super) fn spawn<T: Send + 'static>(
     core: usize,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, StartError> {
@@ -133,7 +134,7 @@ where
         Place { core, make, seat, rules }
     });
     let first = places.next();
-    let mut others = Others { threads: Vec::new(), signals: Arc::clone(&signals) };
+    let mut others = Others::new(Arc::clone(&signals));
     for place in places {
         let (config, memory, signals) = (config.clone(), memory.clone(), Arc::clone(&signals));
         others.start(place.core, move |started| follow(&config, place, &memory, signals, started))?;
@@ -233,67 +234,6 @@ impl Drop for EndGuard {
         self.own.end();
         if std::thread::panicking() {
             stop(&self.all);
-        }
-    }
-}
-
-/// The threads of the other cores. Dropped, it stops them and waits for their
-/// end.
-struct Others {
-    threads: Vec<Follower>,
-    signals: Signals,
-}
-
-struct Follower {
-    core: usize,
-    thread: Option<JoinHandle<Option<Report>>>,
-    starting: Receiver<Result<(), StartError>>,
-}
-
-impl Others {
-    fn start(
-        &mut self,
-        core: usize,
-        run: impl FnOnce(&Sender<Result<(), StartError>>) -> Option<Report> + Send + 'static,
-    ) -> Result<(), StartError> {
-        let (started, starting) = mpsc::channel();
-        let thread = Some(spawn(core, move || run(&started))?);
-        self.threads.push(Follower { core, thread, starting });
-        Ok(())
-    }
-
-    /// Waits until each is built.
-    fn wait(&mut self) -> Result<(), StartError> {
-        for follower in &mut self.threads {
-            match follower.starting.recv() {
-                Ok(built) => built?,
-                Err(_) => {
-                    let died = follower.thread.take().and_then(|thread| thread.join().err());
-                    return Err(StartError::Died(died.map_or_else(String::new, |panic| text_of(&*panic))));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the end of each.
-    fn join(&mut self) -> Vec<Result<Report, EngineDied>> {
-        let join = |follower: &mut Follower| {
-            let died = |panic| EngineDied { core: follower.core, panic };
-            match follower.thread.take()?.join() {
-                Ok(report) => report.map(Ok),
-                Err(panic) => Some(Err(died(text_of(&*panic)))),
-            }
-        };
-        self.threads.iter_mut().filter_map(join).collect()
-    }
-}
-
-impl Drop for Others {
-    fn drop(&mut self) {
-        if self.threads.iter().any(|follower| follower.thread.is_some()) {
-            stop(&self.signals);
-            self.join();
         }
     }
 }

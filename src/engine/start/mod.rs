@@ -2,6 +2,7 @@
 
 mod crew;
 mod handle;
+mod others;
 
 use super::{Resident, Settings};
 use crate::device::{ClientMemory, Device, FlowSteering};

@@ -12,47 +12,17 @@
 //! looks twice at frames which nobody knows, with its messages in between,
 //! misses no claim.
 
+mod message;
+mod sort;
+
 use super::demux::{Owner, TupleHash};
-use super::neighbour::Evidence;
 use super::{Endpoint, Steering};
-use crate::base::{
-    ChecksumState, Context, CoreIndex, FourTuple, Outcome, PackedTuple, Packet, PortIndex, Token,
-};
-use crate::wire::{
-    EtherType, Ethernet, IcmpQuote, Ipv4, Ipv6, MacAddress, MpJoin, MptcpOption, Tcp, TcpFlags, protocol,
-};
+use crate::base::{CoreIndex, FourTuple, PackedTuple, Packet, PortIndex, Token};
 use hashbrown::HashTable;
+pub use message::{CoreMessage, Sighting};
+use sort::Ends;
+pub use sort::Sorted;
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-
-/// What one core's host tells another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CoreMessage {
-    /// Segments from the remote end are mine.
-    Claim(PackedTuple),
-    /// They are not any more.
-    Disclaim(PackedTuple),
-    /// A neighbour said where it is.
-    Neighbour(Sighting),
-    /// A router could not deliver a segment that is not mine.
-    Unreachable(IcmpQuote),
-    /// A segment that is not mine was too long for a link of `mtu` bytes.
-    TooBig {
-        /// What the link takes.
-        mtu: u32,
-        /// The segment.
-        quote: IcmpQuote,
-    },
-}
-
-/// What a neighbour said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sighting {
-    port: PortIndex,
-    address: IpAddr,
-    mac: Option<MacAddress>,
-    evidence: Evidence,
-}
 
 /// What a core wishes of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +42,6 @@ pub enum FlowWish {
         /// The flow.
         tuple: FourTuple,
     },
-}
-
-/// Where a frame belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sorted {
-    /// To this core.
-    Here,
-    /// To that one: it is handed over as it came.
-    There(CoreIndex),
-    /// Nobody knows yet: [`sort_again`](Endpoint::sort_again) after the next
-    /// messages.
-    Later,
 }
 
 /// What a host that has others beside it knows of them.
@@ -124,10 +82,6 @@ struct Claimed {
 
 /// So many frames of a flow that came to another core are worth a rule of the port.
 const MANY_FRAMES: u64 = 64;
-
-/// Addresses and ports as they lie in an IPv4 frame: enough to tell that a
-/// frame is of the same subflow as the one before.
-type Ends = [u8; 12];
 
 impl Cores {
     pub(super) fn new(steering: Steering, claims_most: usize) -> Self {
@@ -187,51 +141,6 @@ impl Cores {
 }
 
 impl<P: Packet> Endpoint<P> {
-    /// Where a received frame belongs, by its first bytes. For hosts with others
-    /// beside them; a host alone keeps everything.
-    pub fn sort(&mut self, port: PortIndex, head: &[u8]) -> Sorted {
-        let Some(cores) = &self.cores else { return Sorted::Here };
-        if let Some((last_port, last)) = &cores.last_here
-            && *last_port == port
-            && ends_of(head) == Some(*last)
-        {
-            return Sorted::Here;
-        }
-        let Some(peeked) = peek(head) else { return Sorted::Here };
-        let hash = self.demux.hash(&peeked.tuple);
-        let sorted = self.sort_segment(hash, &peeked);
-        if let Some(cores) = &mut self.cores {
-            let ends = ends_of(head).filter(|_| sorted == Sorted::Here);
-            cores.last_here = ends.map(|ends| (port, ends));
-        }
-        sorted
-    }
-
-    /// The second look at a frame that was to be looked at later.
-    pub fn sort_again(&mut self, port: PortIndex, head: &[u8]) -> Sorted {
-        match self.sort(port, head) {
-            // Nobody's: it is answered here.
-            Sorted::Later => Sorted::Here,
-            sorted => sorted,
-        }
-    }
-
-    fn sort_segment(&self, hash: TupleHash, peeked: &Peeked) -> Sorted {
-        let Some(cores) = &self.cores else { return Sorted::Here };
-        if let Some(owner) = cores.claim_of(hash, &peeked.tuple) {
-            return Sorted::There(owner);
-        }
-        if self.owner_by(hash, &peeked.tuple).is_some() || self.time_waits.contains(hash, &peeked.tuple) {
-            return Sorted::Here;
-        }
-        if peeked.flags.contains(TcpFlags::SYN) && !peeked.flags.contains(TcpFlags::ACK) {
-            // A join belongs to its connection's core; whatever else begins, begins where it comes to.
-            let core = peeked.join.map(|token| cores.steering.core_of_token(token));
-            return core.filter(|&core| core != cores.steering.core).map_or(Sorted::Here, Sorted::There);
-        }
-        Sorted::Later
-    }
-
     /// Whether a join of this token is another core's.
     pub(super) fn is_others_token(&self, token: Token) -> bool {
         self.cores.as_ref().is_some_and(|cores| !cores.steering.owns_token(token))
@@ -253,12 +162,6 @@ impl<P: Packet> Endpoint<P> {
         self.cores.as_ref().is_none_or(|cores| cores.steering.core == CoreIndex(0))
     }
 
-    /// The next message for another core. It has to get there, before anything
-    /// that is sent from now on.
-    pub fn poll_core_message(&mut self) -> Option<(CoreIndex, CoreMessage)> {
-        self.cores.as_mut()?.outgoing.pop_front()
-    }
-
     /// The next wish of this core for a port.
     pub fn poll_flow_wish(&mut self) -> Option<FlowWish> {
         self.cores.as_mut()?.wishes.pop_front()
@@ -269,50 +172,6 @@ impl<P: Packet> Endpoint<P> {
         if let Some(cores) = &mut self.cores {
             cores.from = from;
         }
-    }
-
-    /// Takes in a message of another core.
-    pub fn handle_core_message(&mut self, cx: &mut Context<'_>, from: CoreIndex, message: CoreMessage) {
-        let Some(cores) = &mut self.cores else { return };
-        match message {
-            CoreMessage::Claim(tuple) => {
-                let hash = self.demux.hash(&tuple.into());
-                if !cores.claim(hash, tuple, from) {
-                    cx.count(Outcome::CoreClaimsFull);
-                }
-            }
-            CoreMessage::Disclaim(tuple) => {
-                cores.disclaim(self.demux.hash(&tuple.into()), tuple, Some(from));
-            }
-            CoreMessage::Neighbour(Sighting { port, address, mac, evidence }) => {
-                let index = usize::from(port.0);
-                match mac {
-                    Some(mac) => self.learn_quietly(cx, index, address, mac, evidence),
-                    None => self.confirm_quietly(cx, index, address),
-                }
-            }
-            CoreMessage::Unreachable(quote) => self.handle_unreachable_here(cx, &quote),
-            CoreMessage::TooBig { mtu, quote } => self.handle_too_big_here(cx, mtu, &quote),
-        }
-    }
-
-    /// Tells all others.
-    pub(super) fn publish(&mut self, message: CoreMessage) {
-        if let Some(cores) = &mut self.cores {
-            cores.tell(None, message);
-        }
-    }
-
-    /// The others learn what a neighbour said.
-    pub(super) fn publish_neighbour(
-        &mut self,
-        index: usize,
-        address: IpAddr,
-        mac: Option<MacAddress>,
-        evidence: Evidence,
-    ) {
-        let port = PortIndex(index as u8);
-        self.publish(CoreMessage::Neighbour(Sighting { port, address, mac, evidence }));
     }
 
     /// A 4-tuple is ours from now on: whoever gets its segments hears of it. Where
@@ -371,71 +230,4 @@ impl<P: Packet> Endpoint<P> {
             cores.tell(claimed.at, CoreMessage::Disclaim(packed));
         }
     }
-}
-
-/// What sorting looks at.
-#[derive(Debug)]
-struct Peeked {
-    tuple: FourTuple,
-    flags: TcpFlags,
-    /// The token of a SYN with MP_JOIN.
-    join: Option<Token>,
-}
-
-/// The ends of a plain IPv4 frame with a TCP segment that begins nothing.
-fn ends_of(head: &[u8]) -> Option<Ends> {
-    const IP: usize = 14;
-    let is_plain = head.get(12..15)? == [8, 0, 0x45] && head.get(IP + 9)? == &protocol::TCP;
-    let flags = TcpFlags(*head.get(IP + 33)?);
-    if !is_plain || head.get(IP + 6..IP + 8)? != [0x40, 0] || flags.contains(TcpFlags::SYN) {
-        return None;
-    }
-    head.get(IP + 12..)?.first_chunk().copied()
-}
-
-/// Looks into a frame as far as it takes to know whose it is; `None`: it is no
-/// whole TCP segment.
-fn peek(head: &[u8]) -> Option<Peeked> {
-    let ethernet = Ethernet::parse(head).ok()?;
-    let ip = head.get(ethernet.header_bytes()..)?;
-    let (source, destination, upper, protocol): (IpAddr, IpAddr, _, _) = match ethernet.ether_type {
-        EtherType::IPV4 => {
-            let header = Ipv4::parse(ip, usize::MAX, ChecksumState::Good).ok()?;
-            if header.is_fragment() {
-                return None;
-            }
-            (
-                header.source.into(),
-                header.destination.into(),
-                usize::from(header.header_bytes),
-                header.protocol,
-            )
-        }
-        EtherType::IPV6 => {
-            let header = Ipv6::parse(ip, usize::MAX).ok()?;
-            if header.fragment {
-                return None;
-            }
-            (
-                header.source.into(),
-                header.destination.into(),
-                usize::from(header.header_bytes),
-                header.protocol,
-            )
-        }
-        _ => return None,
-    };
-    if protocol != protocol::TCP {
-        return None;
-    }
-    let segment = Tcp::parse(ip.get(upper..)?).ok()?;
-    let tuple = FourTuple {
-        local: SocketAddr::new(destination, segment.destination_port),
-        remote: SocketAddr::new(source, segment.source_port),
-    };
-    let join = segment.options.mptcp.others.iter().find_map(|option| match option {
-        MptcpOption::Join(MpJoin::Syn { token, .. }) => Some(*token),
-        _ => None,
-    });
-    Some(Peeked { tuple, flags: segment.flags, join })
 }
