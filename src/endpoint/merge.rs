@@ -352,7 +352,7 @@ impl<P: Packet> Endpoint<P> {
 
     /// A segment goes to its connection; so many frames are counted with it.
     fn deliver(&mut self, cx: &mut Context<'_>, owner: Owner, segment: &Tcp, payload: P, frames: u64) {
-        if self.cores.as_ref().is_some_and(|cores| cores.from.is_some()) {
+        if self.cores.is_some() {
             self.note_taken_over(owner, frames);
         }
         if let Some(connection) = self.touch(owner.connection) {

@@ -190,8 +190,13 @@ impl<P: Packet> Endpoint<P> {
         cores.tell(known, CoreMessage::Claim(packed));
     }
 
-    /// Frames of a subflow were handed over by another core.
+    /// Counts frames of a subflow, if another core handed them over.
+    #[cold]
+    #[inline(never)]
     pub(super) fn note_taken_over(&mut self, owner: Owner, frames: u64) {
+        if self.cores.as_ref().is_none_or(|cores| cores.from.is_none()) {
+            return;
+        }
         let Some(slot) = self.slot_mut(owner.connection) else { return };
         let Some(tuple) = slot.way(owner.subflow).map(|way| way.header.tuple()) else { return };
         let (hash, packed) = (self.demux.hash(&tuple), PackedTuple::from(tuple));

@@ -57,6 +57,8 @@ impl Add for HandOvers {
 /// One core's ends of the rings between it and the others.
 #[derive(Debug)]
 pub(super) struct Exchange<P: HandOver> {
+    own: CoreIndex,
+    /// The others, in order.
     peers: Box<[Peer<P>]>,
     signal: Arc<Signal<Arrival>>,
     pub(super) crew: Arc<Crew>,
@@ -77,13 +79,14 @@ pub(super) fn mesh<P: HandOver>(signals: &[Arc<Signal<Arrival>>]) -> Vec<Exchang
             peers[left].push(to_right);
         }
     }
-    let exchange = |(peers, signal): (Vec<Peer<P>>, &Arc<Signal<Arrival>>)| Exchange {
+    let exchange = |(own, (peers, signal)): (u8, (Vec<Peer<P>>, &Arc<Signal<Arrival>>))| Exchange {
+        own: CoreIndex(own),
         peers: peers.into(),
         signal: Arc::clone(signal),
         crew: Arc::clone(&crew),
         counts: Vec::new(),
     };
-    peers.into_iter().zip(signals).map(exchange).collect()
+    (0..).zip(peers.into_iter().zip(signals)).map(exchange).collect()
 }
 
 impl<P: HandOver> Exchange<P> {
@@ -109,8 +112,7 @@ impl<P: HandOver> Exchange<P> {
     /// Hands a received frame to the core that it belongs to, which sees it after
     /// [`publish`](Self::publish). `false`: it was dropped.
     pub(super) fn hand_over(&mut self, to: CoreIndex, port: PortIndex, frame: P, meta: ReceiveMeta) -> bool {
-        let peer = self.peers.iter_mut().find(|peer| peer.core == to);
-        let is_given = peer.is_some_and(|peer| peer.hand_over(port, frame, meta));
+        let is_given = self.peer(to).is_some_and(|peer| peer.hand_over(port, frame, meta));
         let count = count_of(&mut self.counts, port);
         *if is_given { &mut count.given } else { &mut count.dropped } += 1;
         is_given
@@ -119,11 +121,16 @@ impl<P: HandOver> Exchange<P> {
     /// Sends messages for as long as `next` has some. `false`: some have to wait.
     pub(super) fn tell(&mut self, mut next: impl FnMut() -> Option<(CoreIndex, CoreMessage)>) -> bool {
         while let Some((to, message)) = next() {
-            if let Some(peer) = self.peers.iter_mut().find(|peer| peer.core == to) {
+            if let Some(peer) = self.peer(to) {
                 peer.tell(message);
             }
         }
         self.peers.iter_mut().all(Peer::settle)
+    }
+
+    fn peer(&mut self, core: CoreIndex) -> Option<&mut Peer<P>> {
+        let place = usize::from(core.0) - usize::from(core > self.own);
+        self.peers.get_mut(place).filter(|peer| peer.core == core)
     }
 
     /// Shows the others what they were sent, and wakes those that sleep.
