@@ -7,7 +7,7 @@
 //! everything in and acknowledges it. So the figures are those of CPUs that do the
 //! work of both ends.
 //!
-//!     cargo run --release --example cores -- [CPU,CPU...] [SECONDS] [RUNS]
+//!     cargo run --release --example many-cores -- [CPU,CPU...] [SECONDS] [RUNS]
 
 mod far;
 mod ghost;
