@@ -48,10 +48,10 @@ impl Pool {
 
     /// A buffer for this core's NIC queue.
     pub fn take(&self) -> &'static Buffer {
-        let mut common = self.common.borrow_mut();
-        let Some(core) = HEAP.core() else { return common.pop_front().expect("a buffer for the world") };
+        let core = HEAP.core().expect("the turn of a core");
         let mut cache = self.caches[core].borrow_mut();
         if cache.is_empty() {
+            let mut common = self.common.borrow_mut();
             let count = CACHE.min(common.len());
             cache.extend(common.drain(..count));
         }

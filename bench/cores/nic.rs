@@ -2,7 +2,7 @@
 
 use super::mbuf::{Mbuf, Pool};
 use super::meter::Meter;
-use super::packet::Buffer;
+use super::packet::{Buffer, Room};
 use mpdk::base::{ChecksumState, ReceiveMeta, TransmitFrame};
 use mpdk::device::{Capabilities, Device, DeviceStatistics, InDevice, Refusal};
 use std::cell::RefCell;
@@ -27,7 +27,9 @@ pub type Sent = (Box<[u8; SENT_BYTES]>, usize);
 /// What the NIC and a core have in common of one queue.
 #[derive(Debug, Default)]
 pub struct Rings {
-    posted: VecDeque<&'static Buffer>,
+    /// Empty buffers, and where their bytes lie: a NIC does not look into what
+    /// describes a buffer.
+    posted: VecDeque<(&'static Buffer, Room)>,
     filled: VecDeque<(&'static Buffer, usize)>,
     sent: Vec<Sent>,
     /// Memory for frames to send.
@@ -37,9 +39,9 @@ pub struct Rings {
 impl Rings {
     /// A frame comes from the wire.
     pub fn deliver(&mut self, frame: &[u8]) {
-        let buffer = self.posted.pop_front().expect("an empty buffer");
+        let (buffer, room) = self.posted.pop_front().expect("an empty buffer");
         // SAFETY: buffers are posted when nobody holds them any more.
-        unsafe { buffer.fill(frame) };
+        unsafe { room.fill(frame) };
         self.filled.push_back((buffer, frame.len()));
     }
 
@@ -108,7 +110,8 @@ impl Device for Port {
             count = rings.filled.len().min(BURST);
             out.extend(rings.filled.drain(..count).map(|(buffer, len)| (Mbuf::received(buffer, len), GOOD)));
             while rings.posted.len() < POSTED {
-                rings.posted.push_back(self.pool.take());
+                let buffer = self.pool.take();
+                rings.posted.push_back((buffer, buffer.room()));
             }
         });
         count

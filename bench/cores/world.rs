@@ -10,9 +10,7 @@ use super::nic::{Port, Rings};
 use super::packet::{Buffer, Frame};
 use super::reader::{Progress, Reader};
 use super::setup::{Setup, endpoint_config, service};
-use mpdk::base::{
-    ChecksumState, ConnectionId, Duration, Instant, Packet, Random, ReceiveMeta,
-};
+use mpdk::base::{ChecksumState, ConnectionId, Duration, Instant, Packet, Random, ReceiveMeta};
 use mpdk::endpoint::{EndpointConfig, Steering};
 use mpdk::engine::{Engine, Settings};
 use mpdk::mptcp::SchedulerKind;
@@ -240,7 +238,8 @@ impl World {
             return rounds * cores;
         }
         assert_eq!(self.taken() - taken, rounds * of_round * frame_bytes, "everything is read");
-        let handed: u64 = self.engines.iter().flat_map(|it| it.report().hand_overs).map(|it| it.dropped).sum();
+        let handed: u64 =
+            self.engines.iter().flat_map(|it| it.report().hand_overs).map(|it| it.dropped).sum();
         assert_eq!(handed, 0, "a ring between cores was full");
         rounds * of_round
     }

@@ -18,6 +18,21 @@ pub struct Buffer {
     next: Next,
 }
 
+/// The bytes of a buffer, as a NIC knows them.
+#[derive(Debug)]
+pub struct Room(NonNull<[u8]>);
+
+impl Room {
+    /// A frame comes.
+    ///
+    /// # Safety
+    /// Nobody holds the buffer.
+    pub unsafe fn fill(&self, frame: &[u8]) {
+        // SAFETY: nobody holds the buffer, so nobody looks at its bytes.
+        unsafe { (&mut *self.0.as_ptr())[..frame.len()].copy_from_slice(frame) };
+    }
+}
+
 /// The next buffer of a chain, on the second line.
 #[derive(Debug)]
 #[repr(align(64))]
@@ -43,22 +58,12 @@ impl Buffer {
     pub fn new(bytes: Box<[u8]>) -> &'static Self {
         let bytes = NonNull::from(Box::leak(bytes));
         let (start, len) = (Cell::new(0), Cell::new(bytes.len() as u32));
-        Box::leak(Box::new(Self {
-            bytes,
-            references: Cell::new(1),
-            start,
-            len,
-            next: Next(Cell::new(None)),
-        }))
+        Box::leak(Box::new(Self { bytes, references: Cell::new(1), start, len, next: Next(Cell::new(None)) }))
     }
 
-    /// What a NIC does when a frame comes.
-    ///
-    /// # Safety
-    /// Nobody holds the buffer.
-    pub unsafe fn fill(&self, frame: &[u8]) {
-        // SAFETY: nobody holds the buffer, so nobody looks at its bytes.
-        unsafe { (&mut *self.bytes.as_ptr())[..frame.len()].copy_from_slice(frame) };
+    /// Where a NIC may write.
+    pub const fn room(&self) -> Room {
+        Room(self.bytes)
     }
 
     fn bytes(&'static self) -> &'static [u8] {
