@@ -76,10 +76,18 @@ pub(super) struct Cores {
     claimed: HashTable<Claimed>,
     claims_most: usize,
     outgoing: VecDeque<(CoreIndex, CoreMessage)>,
-    /// The segment of the last frame that belonged here.
-    last_here: Option<(PortIndex, Ends)>,
+    /// Where the last segment of a subflow belonged, until a claim comes or goes.
+    last: Option<Last>,
     /// Who handed over the frames at hand.
     pub(super) from: Option<CoreIndex>,
+}
+
+/// A segment and where it belongs: those of a burst mostly follow each other.
+#[derive(Debug)]
+struct Last {
+    port: PortIndex,
+    ends: Ends,
+    sorted: Sorted,
 }
 
 #[derive(Debug)]
@@ -109,7 +117,7 @@ impl Cores {
             claimed: HashTable::new(),
             claims_most,
             outgoing: VecDeque::new(),
-            last_here: None,
+            last: None,
             from: None,
         }
     }
@@ -141,13 +149,13 @@ impl Cores {
         if self.claims.len() >= self.claims_most {
             return false;
         }
-        self.last_here = None;
         self.claims.insert_unique(hash.spread(), Claim { hash, tuple, owner }, |claim| claim.hash.spread());
         true
     }
 
     /// Ends a claim, if it is `owner`'s or `owner` is nobody.
     fn disclaim(&mut self, hash: TupleHash, tuple: PackedTuple, owner: Option<CoreIndex>) {
+        self.last = None;
         let is_it = |claim: &Claim| {
             claim.hash == hash && claim.tuple == tuple && owner.is_none_or(|owner| owner == claim.owner)
         };
@@ -162,20 +170,22 @@ impl<P: Packet> Endpoint<P> {
     /// beside them; a host alone keeps everything.
     pub fn sort(&mut self, port: PortIndex, head: &[u8]) -> Sorted {
         let Some(cores) = &self.cores else { return Sorted::Here };
-        if let Some((last_port, last)) = &cores.last_here
-            && *last_port == port
-            && ends_of(head) == Some(*last)
+        let ends = ends_of(head);
+        if let Some(last) = &cores.last
+            && last.port == port
+            && ends == Some(last.ends)
         {
-            return Sorted::Here;
+            return last.sorted;
         }
         let Some(peeked) = peek(head) else { return Sorted::Here };
         let hash = self.demux.hash(&peeked.tuple);
         let sorted = self.sort_segment(hash, &peeked);
-        if sorted == Sorted::Here
+        // What a SYN is about, its ends alone do not say.
+        if sorted != Sorted::Later
             && !peeked.flags.contains(TcpFlags::SYN)
             && let Some(cores) = &mut self.cores
         {
-            cores.last_here = ends_of(head).map(|ends| (port, ends));
+            cores.last = ends.map(|ends| Last { port, ends, sorted });
         }
         sorted
     }
