@@ -74,13 +74,8 @@ unsafe impl Sync for Heap {}
 
 impl Heap {
     pub const fn new() -> Self {
-        const PLACE: Place = Place {
-            start: Cell::new(0),
-            fresh: Cell::new(0),
-            free: [const { Cell::new(null_mut()) }; LONGEST_KEPT / GRANULE + 1],
-        };
         Self {
-            places: [PLACE; ARENAS],
+            places: [const { Place::new() }; ARENAS],
             current: Cell::new(0),
             foreign: Cell::new(0),
             notes: UnsafeCell::new([(0, 0, 0); NOTES_MOST]),
@@ -147,7 +142,7 @@ impl Heap {
         {
             let block = first.get();
             // SAFETY: a block that was given back holds the address of the next.
-            first.set(unsafe { block.cast::<*mut u8>().read() });
+            first.set(unsafe { block.cast::<*mut u8>().read_unaligned() });
             return block;
         }
         place.extend(bytes, layout.align().max(GRANULE))
@@ -169,13 +164,18 @@ impl Heap {
             && let Some(first) = owner.free.get(bytes / GRANULE)
         {
             // SAFETY: it has at least a granule, and nobody uses it any more.
-            unsafe { block.cast::<*mut u8>().write(first.get()) };
+            unsafe { block.cast::<*mut u8>().write_unaligned(first.get()) };
             first.set(block);
         }
     }
 }
 
 impl Place {
+    const fn new() -> Self {
+        let free = [const { Cell::new(null_mut()) }; LONGEST_KEPT / GRANULE + 1];
+        Self { start: Cell::new(0), fresh: Cell::new(0), free }
+    }
+
     fn extend(&self, bytes: usize, align: usize) -> *mut u8 {
         if self.start.get() == 0 {
             let (protection, flags) = (

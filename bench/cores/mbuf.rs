@@ -15,12 +15,23 @@ use std::rc::Rc;
 /// many beyond, and the rest goes back (`rte_mempool`).
 const CACHE: usize = 256;
 
+/// What a core keeps to itself; nothing of it shares a line with another.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Cache(RefCell<Vec<&'static Buffer>>);
+
+impl Cache {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self(RefCell::new(Vec::with_capacity(2 * CACHE)))
+    }
+}
+
 /// A pool for all cores.
 #[derive(Debug)]
 pub struct Pool {
     meter: Rc<Meter>,
-    /// Each in its core's memory.
-    caches: Vec<Box<RefCell<Vec<&'static Buffer>>>>,
+    caches: Vec<Cache>,
     common: RefCell<VecDeque<&'static Buffer>>,
 }
 
@@ -34,22 +45,17 @@ impl Pool {
     pub fn install(
         meter: Rc<Meter>,
         buffers: VecDeque<&'static Buffer>,
-        caches: Vec<Box<RefCell<Vec<&'static Buffer>>>>,
+        caches: Vec<Cache>,
     ) -> &'static Self {
         let pool = Box::leak(Box::new(Self { meter, caches, common: RefCell::new(buffers) }));
         POOL.set(Some(pool));
         pool
     }
 
-    /// A core's empty cache.
-    pub fn cache() -> Box<RefCell<Vec<&'static Buffer>>> {
-        Box::new(RefCell::new(Vec::with_capacity(2 * CACHE)))
-    }
-
     /// A buffer for this core's NIC queue.
     pub fn take(&self) -> &'static Buffer {
         let core = HEAP.core().expect("the turn of a core");
-        let mut cache = self.caches[core].borrow_mut();
+        let mut cache = self.caches[core].0.borrow_mut();
         if cache.is_empty() {
             let mut common = self.common.borrow_mut();
             let count = CACHE.min(common.len());
@@ -60,7 +66,7 @@ impl Pool {
 
     fn give(&self, buffer: &'static Buffer) {
         let Some(core) = HEAP.core() else { return self.common.borrow_mut().push_back(buffer) };
-        let mut cache = self.caches[core].borrow_mut();
+        let mut cache = self.caches[core].0.borrow_mut();
         cache.push(buffer);
         if cache.len() >= CACHE * 3 / 2 {
             self.common.borrow_mut().extend(cache.drain(CACHE..));

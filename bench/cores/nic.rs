@@ -22,7 +22,7 @@ const GOOD: ReceiveMeta =
     ReceiveMeta { ip_checksum: ChecksumState::Good, l4_checksum: ChecksumState::Good, vlan: None };
 
 /// A frame on its way out.
-pub type Sent = (Box<[u8; SENT_BYTES]>, usize);
+pub type Sent = (Box<[u8]>, usize);
 
 /// What the NIC and a core have in common of one queue.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub struct Rings {
     filled: VecDeque<(&'static Buffer, usize)>,
     sent: Vec<Sent>,
     /// Memory for frames to send.
-    spare: Vec<Box<[u8; SENT_BYTES]>>,
+    spare: Vec<Box<[u8]>>,
 }
 
 impl Rings {
@@ -120,7 +120,7 @@ impl Device for Port {
     fn transmit<Q: InDevice<Mbuf>>(&mut self, frame: TransmitFrame<'_, Q>) -> Result<(), Refusal> {
         self.meter.aside(|| {
             let mut rings = self.rings.borrow_mut();
-            let mut bytes = rings.spare.pop().unwrap_or_else(|| Box::new([0; SENT_BYTES]));
+            let mut bytes = rings.spare.pop().unwrap_or_else(|| [0; SENT_BYTES].into());
             let mut len = frame.header.len();
             bytes[..len].copy_from_slice(frame.header);
             frame.payload.for_each_piece(|piece| {

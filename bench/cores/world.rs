@@ -4,7 +4,7 @@ use super::HEAP;
 use super::arenas::Arena;
 use super::host::{Host, Intake};
 use super::marks::Marks;
-use super::mbuf::Pool;
+use super::mbuf::{Cache, Pool};
 use super::meter::Meter;
 use super::nic::{Port, Rings};
 use super::packet::{Buffer, Frame};
@@ -377,7 +377,7 @@ fn pool(meter: &Rc<Meter>, cores: usize) -> &'static Pool {
         HEAP.within(Arena::PacketHeaders, || Buffer::new(bytes))
     };
     let buffers = (0..cores * BUFFERS).map(buffer).collect();
-    let caches = (0..cores).map(|core| HEAP.within(Arena::Core(core), Pool::cache)).collect();
+    let caches = (0..cores).map(|core| HEAP.within(Arena::Core(core), Cache::new)).collect();
     Pool::install(Rc::clone(meter), buffers, caches)
 }
 

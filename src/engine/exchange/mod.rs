@@ -83,7 +83,8 @@ pub(super) fn mesh<P: HandOver>(signals: &[Arc<Signal<Arrival>>]) -> Vec<Exchang
             peers[left].push(to_right);
         }
     }
-    let exchange = |(core, (peers, signal)): (usize, (Vec<Peer<P>>, &Arc<Signal<Arrival>>))| Exchange {
+    let with_core = peers.into_iter().zip(signals).enumerate();
+    let exchanges = with_core.map(|(core, (peers, signal))| Exchange {
         core: CoreIndex(core as u8),
         peers: peers.into(),
         has_news: false,
@@ -91,8 +92,8 @@ pub(super) fn mesh<P: HandOver>(signals: &[Arc<Signal<Arrival>>]) -> Vec<Exchang
         signal: Arc::clone(signal),
         crew: Arc::clone(&crew),
         counts: Vec::new(),
-    };
-    peers.into_iter().zip(signals).enumerate().map(exchange).collect()
+    });
+    exchanges.collect()
 }
 
 impl<P: HandOver> Exchange<P> {

@@ -156,8 +156,12 @@ mod tests {
         let alone = [(Core(0), Load, 0, 8), (Core(0), Store, 0, 8), (Core(0), Modify, 8, 8)];
         assert!(moves(&alone).iter().all(Vec::is_empty));
         // Neighbouring lines, and reading what nobody writes.
-        let apart =
-            [(Core(0), Store, 0, 64), (Core(1), Store, 64, 8), (Core(0), Load, 128, 8), (Core(1), Load, 128, 8)];
+        let apart = [
+            (Core(0), Store, 0, 64),
+            (Core(1), Store, 64, 8),
+            (Core(0), Load, 128, 8),
+            (Core(1), Load, 128, 8),
+        ];
         assert!(moves(&apart).iter().all(Vec::is_empty));
     }
 
@@ -203,8 +207,7 @@ mod tests {
             // The world has it too, but so does a core.
             (Core(1), Store, 0, 8),
         ];
-        let expected =
-            [vec![], vec![fetch], vec![fetch], vec![claim], vec![claim], vec![fetch], vec![CLAIM]];
+        let expected = [vec![], vec![fetch], vec![fetch], vec![claim], vec![claim], vec![fetch], vec![CLAIM]];
         assert_eq!(moves(&received), expected);
     }
 }

@@ -87,7 +87,8 @@ impl Tally {
     /// One line of JSON; `None` if it never began.
     pub fn report(&self) -> Option<String> {
         let classes = |counts: &BTreeMap<String, Ways>| {
-            let entries = counts.iter().map(|(class, [read, write])| format!("\"{class}\": [{read}, {write}]"));
+            let entries =
+                counts.iter().map(|(class, [read, write])| format!("\"{class}\": [{read}, {write}]"));
             entries.collect::<Vec<_>>().join(", ")
         };
         let others = self.others.iter().take(LINES_TOLD).map(|(line, other)| {

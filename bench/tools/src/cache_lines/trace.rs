@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn says_nothing_of_other_lines() {
-        for line in ["==7== Lackey", "", " L 12", " X 1000,4", "I  xyz,3", "**7** else", "**7** mpdk core x"] {
+        for line in ["==7== Lackey", "", " L 12", " X 1000,4", "I  xyz,3", "**7** else", "**7** mpdk core x"]
+        {
             assert_eq!(parse(line.as_bytes()), None, "{line}");
         }
     }
