@@ -6,6 +6,7 @@
 
 mod host;
 mod meter;
+#[allow(dead_code, reason = "bench/cores uses the rest")]
 mod packet;
 mod scenarios;
 mod setup;

@@ -8,7 +8,7 @@ const TOGGLE_COLLECT: u64 = 0x4354_0002;
 const START_INSTRUMENTATION: u64 = 0x4354_0004;
 
 /// A request and its arguments, as valgrind reads them.
-type Request = [u64; 6];
+pub type Request = [u64; 6];
 static TOGGLE: Request = [TOGGLE_COLLECT, 0, 0, 0, 0, 0];
 static START: Request = [START_INSTRUMENTATION, 0, 0, 0, 0, 0];
 
@@ -53,7 +53,7 @@ impl Meter {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn ask(request: &'static Request) {
+pub fn ask(request: &Request) {
     // SAFETY: valgrind.h's sequence for this processor: rotations by 128 bits in
     // all and an exchange of a register with itself do nothing, and valgrind, which
     // knows them, reads the request behind rax and writes its answer to rdx.
@@ -72,4 +72,4 @@ fn ask(request: &'static Request) {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn ask(_request: &'static Request) {}
+pub fn ask(_request: &Request) {}

@@ -5,6 +5,7 @@ use super::packet::Frame;
 use super::setup::Setup;
 use super::world::{CLIENT, SERVER, World};
 use mpdk::base::{ConnectionId, Duration};
+use mpdk::mptcp::SchedulerKind;
 
 /// Frames of a burst.
 const BURST: usize = 32;
@@ -52,6 +53,7 @@ const MPTCP: Setup = Setup {
     connections: 1_024,
     keepalive: false,
     services: 1,
+    scheduler: SchedulerKind::MinRtt,
 };
 const TCP: Setup = Setup { mptcp: false, ..MPTCP };
 const TWO_LINKS: Setup = Setup { links: 2, ..MPTCP };

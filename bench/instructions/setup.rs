@@ -22,6 +22,8 @@ pub struct Setup {
     pub keepalive: bool,
     /// Listeners: each has its own 4-tuples.
     pub services: u16,
+    /// Which subflow gets what.
+    pub scheduler: mptcp::SchedulerKind,
 }
 
 fn address(host: u8, link: u8) -> IpAddr {
@@ -78,7 +80,7 @@ pub fn endpoint_config(setup: &Setup, host: u8) -> EndpointConfig {
     let mptcp = mptcp::Config {
         enabled: setup.mptcp,
         checksum: false,
-        scheduler: mptcp::SchedulerKind::MinRtt,
+        scheduler: setup.scheduler,
         addresses: local_addresses(&ports),
         max_subflows: 8,
         max_remote_addresses: 8,

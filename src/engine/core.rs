@@ -107,6 +107,27 @@ impl<D: Device> Engine<D> {
         Self::with_world(settings, endpoint, ports, World::new(now, random), Seat::alone()?)
     }
 
+    /// As [`reproducible`](Self::reproducible), `count` engines that share ports
+    /// and addresses, in the order of their cores. `make` gives a core's
+    /// configuration with its steering, its queues of the ports and its chance.
+    /// The caller gives each its turns, in any order.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn reproducible_several(
+        settings: &Settings,
+        count: u8,
+        now: Instant,
+        mut make: impl FnMut(CoreIndex) -> (EndpointConfig, Vec<D>, Random),
+    ) -> Result<Vec<Self>, StartError> {
+        let seats = Seat::several(usize::from(count))?;
+        let engine = |(core, seat)| {
+            let (endpoint, ports, random) = make(CoreIndex(core));
+            Self::with_world(settings.clone(), endpoint, ports, World::new(now, random), seat)
+        };
+        (0..count).zip(seats).map(engine).collect()
+    }
+
     pub(super) fn with_world(
         settings: Settings,
         endpoint: EndpointConfig,

@@ -1,10 +1,11 @@
-//! What `bench/side-by-side` needs that has to be fast: load generators for the
-//! kernel's sockets, smoltcp talking to itself, and how long a cache line takes
-//! from one core to the other. Each prints one line of JSON at its end.
+//! What `bench/side-by-side` and `bench/scaling` need that has to be fast: load
+//! generators for the kernel's sockets, smoltcp talking to itself, how long a cache
+//! line takes from one core to the other, and how many take that way. Each prints one line of JSON at its end.
 
 mod arguments;
 mod bounce;
 mod bulk;
+mod cache_lines;
 mod connects;
 mod loopback;
 mod measuring;
@@ -24,6 +25,7 @@ const USAGE: &str = "side-by-side-tools COMMAND [--KEY VALUE]...
     request  --address A:P --seconds S     asks and waits, never sleeps
     accept   --address A:P                 a byte each way and close, until it is ended
     connect  --address A:P --seconds S     opens as many as it can
+    cache-lines                            in a trace of memory accesses, from standard input
     smoltcp  --seconds S                   both sides of a connection in memory, on one core
 
     --warm-up S      before the seconds that count (default 1)
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<String, String> {
     let report = match arguments.command.as_str() {
         "bounce" => bounce::measure(arguments.cores()?),
+        "cache-lines" => cache_lines::count(std::io::stdin().lock()),
         "sink" => bulk::sink(arguments),
         "source" => bulk::source(arguments),
         "echo" => request_response::echo(arguments),

@@ -55,10 +55,18 @@ pub(super) struct Cores {
     claims_most: usize,
     outgoing: VecDeque<(CoreIndex, CoreMessage)>,
     wishes: VecDeque<FlowWish>,
-    /// The segment of the last frame that belonged here.
-    last_here: Option<(PortIndex, Ends)>,
+    /// Where the last segment of a subflow belonged, until a claim comes or goes.
+    last: Option<Last>,
     /// Who handed over the frames at hand.
     pub(super) from: Option<CoreIndex>,
+}
+
+/// A segment and where it belongs: those of a burst mostly follow each other.
+#[derive(Debug)]
+struct Last {
+    port: PortIndex,
+    ends: Ends,
+    sorted: Sorted,
 }
 
 #[derive(Debug)]
@@ -92,7 +100,7 @@ impl Cores {
             claims_most,
             outgoing: VecDeque::new(),
             wishes: VecDeque::new(),
-            last_here: None,
+            last: None,
             from: None,
         }
     }
@@ -124,13 +132,13 @@ impl Cores {
         if self.claims.len() >= self.claims_most {
             return false;
         }
-        self.last_here = None;
         self.claims.insert_unique(hash.spread(), Claim { hash, tuple, owner }, |claim| claim.hash.spread());
         true
     }
 
     /// Ends a claim, if it is `owner`'s or `owner` is nobody.
     fn disclaim(&mut self, hash: TupleHash, tuple: PackedTuple, owner: Option<CoreIndex>) {
+        self.last = None;
         let is_it = |claim: &Claim| {
             claim.hash == hash && claim.tuple == tuple && owner.is_none_or(|owner| owner == claim.owner)
         };

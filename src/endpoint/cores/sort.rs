@@ -1,5 +1,6 @@
 //! Where received frames belong, by a look at their first bytes.
 
+use super::Last;
 use crate::base::{ChecksumState, CoreIndex, FourTuple, Packet, PortIndex, Token};
 use crate::endpoint::Endpoint;
 use crate::endpoint::demux::TupleHash;
@@ -27,18 +28,27 @@ impl<P: Packet> Endpoint<P> {
     /// beside them; a host alone keeps everything.
     pub fn sort(&mut self, port: PortIndex, head: &[u8]) -> Sorted {
         let Some(cores) = &self.cores else { return Sorted::Here };
-        if let Some((last_port, last)) = &cores.last_here
-            && *last_port == port
-            && ends_of(head) == Some(*last)
+        let ends = ends_of(head);
+        if let Some(last) = &cores.last
+            && last.port == port
+            && ends == Some(last.ends)
         {
-            return Sorted::Here;
+            return last.sorted;
         }
+        self.sort_first(port, head, ends)
+    }
+
+    /// Sorts a frame that is not of the same subflow as the one before. Apart, so
+    /// that the others need not save what this uses.
+    #[inline(never)]
+    fn sort_first(&mut self, port: PortIndex, head: &[u8], ends: Option<Ends>) -> Sorted {
         let Some(peeked) = peek(head) else { return Sorted::Here };
         let hash = self.demux.hash(&peeked.tuple);
         let sorted = self.sort_segment(hash, &peeked);
         if let Some(cores) = &mut self.cores {
-            let ends = ends_of(head).filter(|_| sorted == Sorted::Here);
-            cores.last_here = ends.map(|ends| (port, ends));
+            // What nobody knows now, the next message may tell.
+            let ends = ends.filter(|_| sorted != Sorted::Later);
+            cores.last = ends.map(|ends| Last { port, ends, sorted });
         }
         sorted
     }
@@ -78,15 +88,15 @@ struct Peeked {
     join: Option<Token>,
 }
 
-/// The ends of a plain IPv4 frame with a TCP segment that begins nothing.
+/// The ends of a plain IPv4 frame with a TCP segment that begins nothing: what a SYN
+/// is about, its ends alone do not say.
 fn ends_of(head: &[u8]) -> Option<Ends> {
-    const IP: usize = 14;
-    let is_plain = head.get(12..15)? == [8, 0, 0x45] && head.get(IP + 9)? == &protocol::TCP;
-    let flags = TcpFlags(*head.get(IP + 33)?);
-    if !is_plain || head.get(IP + 6..IP + 8)? != [0x40, 0] || flags.contains(TcpFlags::SYN) {
-        return None;
-    }
-    head.get(IP + 12..)?.first_chunk().copied()
+    /// Ethernet, IPv4 without options and TCP to its flags, whose places are known.
+    const BYTES: usize = 48;
+    let head: &[u8; BYTES] = head.first_chunk()?;
+    let is_plain = head[12..15] == [8, 0, 0x45] && head[20..22] == [0x40, 0] && head[23] == protocol::TCP;
+    let begins = TcpFlags(head[47]).contains(TcpFlags::SYN);
+    if is_plain && !begins { head[26..].first_chunk().copied() } else { None }
 }
 
 /// Looks into a frame as far as it takes to know whose it is; `None`: it is no

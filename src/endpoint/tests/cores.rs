@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::base::{
-    ConnectionId, Context, CoreIndex, Counters, FrameSink, HeapPacket, Instant, Outcome, Packet, PortIndex,
-    Random, ReceiveMeta, TransmitFrame,
+    ConnectionId, Context, CoreIndex, Counters, FourTuple, FrameSink, HeapPacket, Instant, Outcome,
+    PackedTuple, Packet, PortIndex, Random, ReceiveMeta, TransmitFrame,
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -378,4 +378,36 @@ fn claims_end_with_time_wait() {
         world.rings.values().all(VecDeque::is_empty)
             && world.cores[1..].iter().all(|core| core.endpoint.claim_count() == 0)
     });
+}
+
+/// A segment without options or payload, as far as sorting looks at it.
+fn segment(from: u16, flags: u8) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 2, 0, 2, 0, 0, 0, 1, 0, 8, 0];
+    frame.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    frame.extend(from.to_be_bytes());
+    frame.extend([0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    frame
+}
+
+#[test]
+fn what_was_sorted_last_is_forgotten_when_a_claim_comes_or_goes() {
+    const ACK: u8 = 0x10;
+    let mut world = World::new(3, 1, &[None, None], |_, _, _, _| 0);
+    let (now, core, port) = (world.now, &mut world.cores[1], PortIndex(0));
+    let tuple = FourTuple { local: "10.0.0.2:80".parse().unwrap(), remote: "10.0.0.1:4000".parse().unwrap() };
+    let mut hear = |from, message: fn(PackedTuple) -> CoreMessage| {
+        core.act(now, |endpoint, cx| {
+            endpoint.handle_core_message(cx, CoreIndex(from), message(tuple.into()));
+            // The second time it is known.
+            let sorted = [(); 2].map(|()| endpoint.sort(port, &segment(4000, ACK)));
+            assert_eq!(sorted[0], sorted[1]);
+            // Others in between are nobody's.
+            assert_eq!(endpoint.sort(port, &segment(4001, ACK)), Sorted::Later);
+            sorted[0]
+        })
+    };
+    assert_eq!(hear(1, CoreMessage::Claim), Sorted::There(CoreIndex(1)));
+    assert_eq!(hear(2, CoreMessage::Claim), Sorted::There(CoreIndex(2)));
+    assert_eq!(hear(1, CoreMessage::Disclaim), Sorted::There(CoreIndex(2)));
+    assert_eq!(hear(2, CoreMessage::Disclaim), Sorted::Later);
 }

@@ -57,9 +57,13 @@ impl Add for HandOvers {
 /// One core's ends of the rings between it and the others.
 #[derive(Debug)]
 pub(super) struct Exchange<P: HandOver> {
-    own: CoreIndex,
-    /// The others, in order.
+    core: CoreIndex,
+    /// In order, without this one.
     peers: Box<[Peer<P>]>,
+    /// Something was put into a ring that nobody was shown.
+    has_news: bool,
+    /// Messages wait for room.
+    has_waiting: bool,
     signal: Arc<Signal<Arrival>>,
     pub(super) crew: Arc<Crew>,
     /// By port.
@@ -79,14 +83,17 @@ pub(super) fn mesh<P: HandOver>(signals: &[Arc<Signal<Arrival>>]) -> Vec<Exchang
             peers[left].push(to_right);
         }
     }
-    let exchange = |(own, (peers, signal)): (u8, (Vec<Peer<P>>, &Arc<Signal<Arrival>>))| Exchange {
-        own: CoreIndex(own),
+    let with_core = peers.into_iter().zip(signals).enumerate();
+    let exchanges = with_core.map(|(core, (peers, signal))| Exchange {
+        core: CoreIndex(core as u8),
         peers: peers.into(),
+        has_news: false,
+        has_waiting: false,
         signal: Arc::clone(signal),
         crew: Arc::clone(&crew),
         counts: Vec::new(),
-    };
-    (0..).zip(peers.into_iter().zip(signals)).map(exchange).collect()
+    });
+    exchanges.collect()
 }
 
 impl<P: HandOver> Exchange<P> {
@@ -113,29 +120,38 @@ impl<P: HandOver> Exchange<P> {
     /// [`publish`](Self::publish). `false`: it was dropped.
     pub(super) fn hand_over(&mut self, to: CoreIndex, port: PortIndex, frame: P, meta: ReceiveMeta) -> bool {
         let is_given = self.peer(to).is_some_and(|peer| peer.hand_over(port, frame, meta));
+        self.has_news = true;
         let count = count_of(&mut self.counts, port);
         *if is_given { &mut count.given } else { &mut count.dropped } += 1;
         is_given
     }
 
+    /// Another core.
+    fn peer(&mut self, core: CoreIndex) -> Option<&mut Peer<P>> {
+        let index = usize::from(core.0) - usize::from(core > self.core);
+        self.peers.get_mut(index).filter(|peer| peer.core == core)
+    }
+
     /// Sends messages for as long as `next` has some. `false`: some have to wait.
     pub(super) fn tell(&mut self, mut next: impl FnMut() -> Option<(CoreIndex, CoreMessage)>) -> bool {
         while let Some((to, message)) = next() {
-            if let Some(peer) = self.peer(to) {
-                peer.tell(message);
-            }
+            self.has_news = true;
+            let waits = self.peer(to).is_some_and(|peer| !peer.tell(message));
+            self.has_waiting |= waits;
         }
-        self.peers.iter_mut().all(Peer::settle)
-    }
-
-    fn peer(&mut self, core: CoreIndex) -> Option<&mut Peer<P>> {
-        let place = usize::from(core.0) - usize::from(core > self.own);
-        self.peers.get_mut(place).filter(|peer| peer.core == core)
+        if self.has_waiting {
+            self.has_news = true;
+            // Every one has its chance, also behind one that has none.
+            self.has_waiting = self.peers.iter_mut().fold(false, |waits, peer| !peer.settle() | waits);
+        }
+        !self.has_waiting
     }
 
     /// Shows the others what they were sent, and wakes those that sleep.
     pub(super) fn publish(&mut self) {
-        self.peers.iter_mut().for_each(Peer::publish);
+        if std::mem::take(&mut self.has_news) {
+            self.peers.iter_mut().for_each(Peer::publish);
+        }
     }
 
     /// This core is about to sleep. `false`: there is something for it.

@@ -15,8 +15,11 @@ pub(super) const MESSAGES: usize = 256;
 /// Frames on their way: a burst of each of some ports.
 pub(super) const FRAMES: usize = 512;
 
-/// Another core, as one sees it.
+/// Another core, as one sees it. Those of all cores are allocated by one thread and
+/// used by many: no two lie on one line, nor on the pair of lines that processors
+/// fetch together.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Peer<P: HandOver> {
     pub(super) core: CoreIndex,
     signal: Arc<Signal<Arrival>>,
@@ -57,7 +60,11 @@ pub(super) fn pair<P: HandOver>(left: Core, right: Core) -> (Peer<P>, Peer<P>) {
 }
 
 impl<P: HandOver> Peer<P> {
+    #[inline]
     pub(super) fn take_messages(&mut self, hear: &mut impl FnMut(CoreIndex, CoreMessage)) -> usize {
+        if self.messages_in.is_empty() {
+            return 0;
+        }
         let mut count = 0;
         // No more than were there when we came: the other core may be faster.
         while count < MESSAGES
@@ -70,7 +77,11 @@ impl<P: HandOver> Peer<P> {
         count
     }
 
+    #[inline]
     pub(super) fn take_frames(&mut self, most: usize, mut take: impl FnMut(CoreIndex, Parcel<P>)) -> usize {
+        if self.frames_in.is_empty() {
+            return 0;
+        }
         let mut count = 0;
         while count < most
             && let Some(Parcel { port, frame, meta }) = self.frames_in.pop()
@@ -88,13 +99,10 @@ impl<P: HandOver> Peer<P> {
             && frame.hand_over().is_ok_and(|frame| self.frames_out.push(Parcel { port, frame, meta }).is_ok())
     }
 
-    /// A message, behind those that wait.
-    pub(super) fn tell(&mut self, message: CoreMessage) {
-        if !self.waiting.is_empty() {
-            self.waiting.push_back(message);
-        } else if let Err(message) = self.messages_out.push(message) {
-            self.waiting.push_back(message);
-        }
+    /// A message, behind those that wait. `false`: it waits too.
+    pub(super) fn tell(&mut self, message: CoreMessage) -> bool {
+        let refused = if self.waiting.is_empty() { self.messages_out.push(message) } else { Err(message) };
+        refused.map_err(|message| self.waiting.push_back(message)).is_ok()
     }
 
     /// Sends what waits, as far as there is room; whether nothing waits any more.

@@ -77,6 +77,29 @@ fn messages_wait_for_room_and_keep_their_order() {
 }
 
 #[test]
+fn messages_that_wait_hold_up_no_other_core() {
+    let mut cores = cores(3);
+    let count = MESSAGES as u16 + 1;
+    assert!(!send(&mut cores[1], 0, 0..count));
+    // To the other they go at once, and what waits goes as soon as there is room.
+    assert!(!send(&mut cores[1], 2, 7..8));
+    assert_eq!(heard(&mut cores[2]), [(CoreIndex(1), message(7))]);
+    assert_eq!(heard(&mut cores[0]).len(), MESSAGES);
+    assert!(send(&mut cores[1], 2, std::iter::empty()));
+    assert_eq!(heard(&mut cores[0]), [(CoreIndex(1), message(count - 1))]);
+    assert!(cores[1].prepare_sleep());
+}
+
+#[test]
+fn no_two_cores_have_anything_on_one_line() {
+    const PAIR_OF_LINES: usize = 128;
+    for exchange in &cores(4) {
+        let range = exchange.peers.as_ptr_range();
+        assert_eq!((range.start as usize % PAIR_OF_LINES, range.end as usize % PAIR_OF_LINES), (0, 0));
+    }
+}
+
+#[test]
 fn frames_that_find_no_room_are_dropped_and_messages_are_not_held_up() {
     let mut cores = cores(2);
     let give = |cores: &mut Vec<Exchange<HeapPacket>>| {
