@@ -28,13 +28,17 @@ impl Desk {
     /// Lets the clients of a configuration read where their bytes arrived: all of
     /// a connection's window fits into what they may hold.
     pub fn read_in_place(&self, config: &str) {
+        let window = "[mptcp]\nreceive_buffer_bytes = 4_194_304\n";
+        self.edit(config, "[engine]\n", &format!("{window}[engine]\nreceive_in_place_buffers = 4_096\n"));
+    }
+
+    /// Replaces a text in a configuration, wherever it is.
+    #[track_caller]
+    pub fn edit(&self, config: &str, from: &str, to: &str) {
         let path = self.path(config);
         let text = std::fs::read_to_string(&path).unwrap();
-        let window = "[mptcp]\nreceive_buffer_bytes = 4_194_304\n";
-        let allowed =
-            text.replace("[engine]\n", &format!("{window}[engine]\nreceive_in_place_buffers = 4_096\n"));
-        assert_ne!(text, allowed, "no table [engine] in {config}");
-        std::fs::write(path, allowed).unwrap();
+        assert!(text.contains(from), "no {from:?} in {config}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

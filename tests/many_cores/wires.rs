@@ -1,0 +1,1 @@
+//! Endpoints of two cores and of one, over Unix sockets.
