@@ -3,10 +3,10 @@
 //! sockets.
 #![cfg(feature = "dpdk")]
 
-#[path = "many_cores/crowd.rs"]
-mod crowd;
 #[path = "many_cores/crew.rs"]
 mod crew;
+#[path = "many_cores/crowd.rs"]
+mod crowd;
 #[path = "many_cores/kernel.rs"]
 mod kernel;
 #[path = "many_cores/links.rs"]

@@ -2,8 +2,8 @@
 
 use crate::crew::{MOST, assert_clean, assert_kernel_clean, on_both_cores, two_cores};
 use crate::support::{
-    Counters, DEADLINE, HttpServer, LinkBytes, Process, RandomFile, Site, download, download_and_stay, is_root,
-    sha256_of, upload, wait_for,
+    Counters, DEADLINE, HttpServer, LinkBytes, Process, RandomFile, Site, download, download_and_stay,
+    is_root, sha256_of, upload, wait_for,
 };
 use std::fs::File;
 
@@ -36,12 +36,15 @@ fn the_kernel_downloads_from_both_cores_at_once() {
     // Each core sent, over each link and from queues of its own.
     wait_for("the statistics of both cores", DEADLINE, || {
         let after = site.counts();
-        Site::LINKS.iter().enumerate().all(|(index, _)| {
-            let sent = format!("port.link{}.transmitted_bytes", index + 1);
-            let sent = before.each(&sent).into_iter().zip(after.each(&sent));
-            sent.map(|(before, after)| after - before).all(|bytes| bytes > FILE_BYTES / 20)
-        })
-        .then_some(())
+        Site::LINKS
+            .iter()
+            .enumerate()
+            .all(|(index, _)| {
+                let sent = format!("port.link{}.transmitted_bytes", index + 1);
+                let sent = before.each(&sent).into_iter().zip(after.each(&sent));
+                sent.map(|(before, after)| after - before).all(|bytes| bytes > FILE_BYTES / 20)
+            })
+            .then_some(())
     });
     assert_clean(&site);
     drop(streams);

@@ -2,8 +2,8 @@
 
 use crate::crew::{assert_kernel_clean, on_both_cores, two_cores};
 use crate::support::{
-    Counters, DEADLINE, HttpServer, LinkBytes, Process, RandomFile, Site, download_and_stay, is_root, sha256_of,
-    wait_until,
+    Counters, DEADLINE, HttpServer, LinkBytes, Process, RandomFile, Site, download_and_stay, is_root,
+    sha256_of, wait_until,
 };
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -29,7 +29,9 @@ pub use counters::Counters;
 pub use desk::Desk;
 pub use file::{RandomFile, sha256_of};
 pub use http::{HttpServer, download, download_and_stay, read_head, request, upload};
-pub use kernel_mptcp::{MptcpInfo, kernel_mptcp_connect, kernel_mptcp_listener, mptcp_info};
+pub use kernel_mptcp::{
+    MptcpInfo, kernel_mptcp_connect, kernel_mptcp_connections, kernel_mptcp_listener, mptcp_info,
+};
 pub use lines::disjoint_lines;
 pub use link::{LinkBytes, adopt_tap, veth_pair};
 pub use namespace::Namespace;
