@@ -3,6 +3,7 @@
 use super::{profile, program};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder with both configurations and their sockets.
 #[derive(Debug)]
@@ -12,10 +13,12 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let own = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let desk = Self { folder: tempfile::tempdir().unwrap() };
         let sockets = format!("{}/mpdk-", desk.folder.path().display());
         for (name, keyword) in [("vhost.toml", "iface="), ("virtio-user.toml", "path=")] {
-            let prefix = format!("mpdk-desk-{}-{}", std::process::id(), name.trim_end_matches(".toml"));
+            let prefix = format!("mpdk-desk-{own}-{}", name.trim_end_matches(".toml"));
             let text = profile(name, &prefix);
             // The profiles' sockets lie where everybody's do.
             let moved = text.replace(&format!("{keyword}/tmp/mpdk-"), &format!("{keyword}{sockets}"));
