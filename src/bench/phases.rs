@@ -67,7 +67,7 @@ impl Measured {
 
     fn add(&mut self, other: &Self) {
         self.elapsed = self.elapsed.max(other.elapsed);
-        self.cpu = self.cpu + other.cpu;
+        self.cpu += other.cpu;
         self.value.add(&other.value);
         for (link, other) in self.links.iter_mut().zip(&other.links) {
             link.add(other);
