@@ -33,21 +33,10 @@ pub fn on_both_cores(site: &Site) -> Vec<TcpStream> {
     panic!("{MOST} connections came to one core");
 }
 
-/// Neither the kernel nor the endpoint, which still runs, has seen anything go wrong,
-/// and whatever one core handed over another took.
+/// Neither the kernel nor the endpoint, whose connections are open, has seen anything
+/// go wrong, and whatever one core handed over another took.
 #[track_caller]
 pub fn assert_clean(site: &Site) {
-    assert_kernel_clean(site);
-    wait_until("all frames to be taken over", DEADLINE, || {
-        let counts = site.counts();
-        counts.assert_clean();
-        counts.sum("FrameHandedOver") == counts.sum("FrameTakenOver")
-    });
-}
-
-/// The kernel's part.
-#[track_caller]
-pub fn assert_kernel_clean(site: &Site) {
     site.assert_clean();
     let counters = Counters::of(&site.kernel);
     for bad in [
@@ -61,4 +50,9 @@ pub fn assert_kernel_clean(site: &Site) {
     ] {
         assert_eq!(counters.get(bad), 0, "{bad}");
     }
+    wait_until("all frames to be taken over", DEADLINE, || {
+        let counts = site.counts();
+        counts.assert_clean();
+        counts.sum("FrameHandedOver") == counts.sum("FrameTakenOver")
+    });
 }

@@ -1,6 +1,6 @@
 //! Files between an endpoint of two cores and the kernel's MPTCP.
 
-use crate::crew::{MOST, assert_clean, assert_kernel_clean, on_both_cores, two_cores};
+use crate::crew::{MOST, assert_clean, on_both_cores, two_cores};
 use crate::support::{
     Counters, DEADLINE, HttpServer, LinkBytes, Process, RandomFile, Site, download, download_and_stay,
     is_root, sha256_of, upload, wait_for,
@@ -106,7 +106,7 @@ fn mpdk_moves_files_from_and_to_the_kernel() {
         let at = Site::LINKS.iter().position(|other| *other == link).unwrap();
         LinkBytes::of(&site.kernel, link).received - before[at]
     });
-    assert_kernel_clean(&site);
+    site.assert_clean();
 }
 
 /// The kernel chooses the source port of a join by chance, and its TAP the queue by

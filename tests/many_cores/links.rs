@@ -1,6 +1,6 @@
 //! Links that fail under an endpoint of two cores, and its end.
 
-use crate::crew::{assert_kernel_clean, on_both_cores, two_cores};
+use crate::crew::{on_both_cores, two_cores};
 use crate::support::{
     Counters, DEADLINE, HttpServer, LinkBytes, Process, RandomFile, Site, download_and_stay, is_root,
     sha256_of, wait_until,
@@ -90,6 +90,9 @@ fn a_signal_ends_the_connections_of_both_cores_in_order() {
     }
     assert_eq!(server.wait(DEADLINE).code(), Some(0), "{}", server.errors());
     assert!(!pages.exists(), "no page is left behind");
-    assert_kernel_clean(&site);
-    assert_eq!(Counters::of(&site.kernel).get("MPTcpExtMPCurrEstab"), 0);
+    site.assert_clean();
+    let counters = Counters::of(&site.kernel);
+    for none in ["MPTcpExtMPRstRx", "MPTcpExtMPFastcloseRx", "MPTcpExtMPCurrEstab"] {
+        assert_eq!(counters.get(none), 0, "{none}");
+    }
 }

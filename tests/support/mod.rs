@@ -28,7 +28,9 @@ pub use core_counts::CoreCounts;
 pub use counters::Counters;
 pub use desk::Desk;
 pub use file::{RandomFile, sha256_of};
-pub use http::{HttpServer, download, download_and_stay, read_head, request, upload};
+pub use http::{
+    HttpServer, download, download_and_stay, read_answer, read_head, request, request_and_stay, upload,
+};
 pub use kernel_mptcp::{
     MptcpInfo, kernel_mptcp_connect, kernel_mptcp_connections, kernel_mptcp_listener, mptcp_info,
 };
