@@ -37,6 +37,27 @@ pub fn download(stream: &mut TcpStream, file: &RandomFile) {
     assert_eq!(sha256_of(stream).expect("the content"), *file);
 }
 
+/// The same on a connection that can be asked again.
+#[track_caller]
+pub fn download_and_stay(stream: &mut TcpStream, file: &RandomFile) {
+    request_and_stay(stream);
+    read_answer(stream, file);
+}
+
+/// Asks for `/file`; the connection stays.
+#[track_caller]
+pub fn request_and_stay(stream: &mut TcpStream) {
+    write!(stream, "GET /file HTTP/1.1\r\nHost: endpoint\r\n\r\n").expect("a server");
+}
+
+/// Checks what comes of it.
+#[track_caller]
+pub fn read_answer(stream: &mut TcpStream, file: &RandomFile) {
+    let head = read_head(stream).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(sha256_of(Read::take(stream, file.bytes)).expect("the content"), *file);
+}
+
 /// Sends a file by PUT and gives the head of the answer.
 #[track_caller]
 pub fn upload(stream: &mut TcpStream, path: &str, file: &Path) -> String {

@@ -45,16 +45,27 @@ pub fn kernel_mptcp_connect(
     local: Option<IpAddr>,
     remote: SocketAddr,
 ) -> io::Result<TcpStream> {
-    namespace.enter(|| {
-        let socket = mptcp_socket(remote.ip())?;
-        if let Some(local) = local {
-            bind(&socket, SocketAddr::new(local, 0))?;
-        }
-        let (storage, length) = raw_address(remote);
-        // SAFETY: the address lies in `storage`, `length` bytes of it.
-        check(unsafe { libc::connect(socket.as_raw_fd(), (&raw const storage).cast(), length) })?;
-        Ok(TcpStream::from(socket))
-    })
+    namespace.enter(|| connect(local, remote))
+}
+
+/// So many connections, one after the other, all of which stay.
+pub fn kernel_mptcp_connections(
+    namespace: &Namespace,
+    remote: SocketAddr,
+    count: u64,
+) -> io::Result<Vec<TcpStream>> {
+    namespace.enter(|| (0..count).map(|_| connect(None, remote)).collect())
+}
+
+fn connect(local: Option<IpAddr>, remote: SocketAddr) -> io::Result<TcpStream> {
+    let socket = mptcp_socket(remote.ip())?;
+    if let Some(local) = local {
+        bind(&socket, SocketAddr::new(local, 0))?;
+    }
+    let (storage, length) = raw_address(remote);
+    // SAFETY: the address lies in `storage`, `length` bytes of it.
+    check(unsafe { libc::connect(socket.as_raw_fd(), (&raw const storage).cast(), length) })?;
+    Ok(TcpStream::from(socket))
 }
 
 /// What the kernel says of a connection. An error after a fallback that came

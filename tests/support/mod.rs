@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod capture;
+mod core_counts;
 mod counters;
 mod desk;
 mod file;
@@ -23,11 +24,16 @@ mod sockets;
 mod wait;
 
 pub use capture::Capture;
+pub use core_counts::CoreCounts;
 pub use counters::Counters;
 pub use desk::Desk;
 pub use file::{RandomFile, sha256_of};
-pub use http::{HttpServer, download, read_head, request, upload};
-pub use kernel_mptcp::{MptcpInfo, kernel_mptcp_connect, kernel_mptcp_listener, mptcp_info};
+pub use http::{
+    HttpServer, download, download_and_stay, read_answer, read_head, request, request_and_stay, upload,
+};
+pub use kernel_mptcp::{
+    MptcpInfo, kernel_mptcp_connect, kernel_mptcp_connections, kernel_mptcp_listener, mptcp_info,
+};
 pub use lines::disjoint_lines;
 pub use link::{LinkBytes, adopt_tap, veth_pair};
 pub use namespace::Namespace;

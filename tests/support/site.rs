@@ -1,5 +1,6 @@
 //! A host with the kernel's MPTCP whose two links end in an endpoint of ours.
 
+use super::core_counts::CoreCounts;
 use super::counters::Counters;
 use super::kernel_mptcp::{kernel_mptcp_connect, mptcp_info};
 use super::namespace::Namespace;
@@ -33,6 +34,12 @@ impl Site {
     /// The same, with these lines in the endpoint's `[mptcp]`.
     #[track_caller]
     pub fn with_mptcp(label: &str, lines: &str) -> Self {
+        Self::configured(label, &[("mptcp", lines)])
+    }
+
+    /// The same, with these lines in tables of the endpoint's configuration.
+    #[track_caller]
+    pub fn configured(label: &str, tables: &[(&str, &str)]) -> Self {
         let site = Self { kernel: Namespace::new(label), folder: tempfile::tempdir().expect("a folder") };
         site.kernel.sysctl("net.mptcp.enabled", "1");
         site.kernel.set_mptcp_limits(8, 8);
@@ -42,11 +49,11 @@ impl Site {
             site.kernel.add_address(device, &format!("10.79.{number}.1/24"));
             site.kernel.add_address(device, &format!("fd79:{number}::1/64"));
         }
-        std::fs::write(site.path("config.toml"), site.config(lines)).expect("a configuration");
+        std::fs::write(site.path("config.toml"), site.config(tables)).expect("a configuration");
         site
     }
 
-    fn config(&self, mptcp: &str) -> String {
+    fn config(&self, tables: &[(&str, &str)]) -> String {
         let port = |number: usize| {
             format!(
                 "[[port]]\nname = \"link{number}\"\ndevice = \"net_tap{},iface={}\"\n\
@@ -55,8 +62,17 @@ impl Site {
                 Self::LINKS[number - 1]
             )
         };
-        let prefix = self.kernel.name();
-        format!("[eal]\nfile_prefix = \"{prefix}\"\n\n[mptcp]\n{mptcp}\n\n{}{}", port(1), port(2))
+        let prefix = format!("file_prefix = \"{}\"\n", self.prefix());
+        let lines_of = |name| tables.iter().find(|(table, _)| *table == name).map_or("", |(_, lines)| lines);
+        let eal = format!("[eal]\n{prefix}{}\n\n", lines_of("eal"));
+        let others = tables.iter().filter(|(table, _)| *table != "eal");
+        let others = others.map(|(table, lines)| format!("[{table}]\n{lines}\n\n"));
+        eal + &others.collect::<String>() + &port(1) + &port(2)
+    }
+
+    /// The endpoint's file prefix.
+    pub fn prefix(&self) -> &str {
+        self.kernel.name()
     }
 
     /// A file of the site.
@@ -87,6 +103,12 @@ impl Site {
         let mut server = Process::start(&mut command);
         server.wait_for_text("serving", DEADLINE);
         server
+    }
+
+    /// What each of the running endpoint's cores has counted.
+    #[track_caller]
+    pub fn counts(&self) -> CoreCounts {
+        CoreCounts::of(&self.path("config.toml"))
     }
 
     /// A connection from the kernel to the endpoint's server. The link may
