@@ -7,6 +7,7 @@
 //! memory accesses, without it for callgrind.
 
 mod arenas;
+mod build;
 #[allow(dead_code, reason = "bench/instructions uses the rest")]
 #[path = "../instructions/host.rs"]
 mod host;

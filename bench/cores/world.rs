@@ -2,23 +2,21 @@
 
 use super::HEAP;
 use super::arenas::Arena;
+use super::build::setup;
 use super::host::{Host, Intake};
 use super::marks::Marks;
-use super::mbuf::{Cache, Pool};
 use super::meter::Meter;
 use super::nic::{Port, Rings};
-use super::packet::{Buffer, Frame};
-use super::reader::{Progress, Reader};
-use super::setup::{Setup, endpoint_config, service};
-use mpdk::base::{ChecksumState, ConnectionId, Duration, Instant, Packet, Random, ReceiveMeta};
-use mpdk::endpoint::{EndpointConfig, Steering};
-use mpdk::engine::{Engine, Settings};
-use mpdk::mptcp::SchedulerKind;
+use super::packet::Frame;
+use super::reader::Progress;
+use super::setup::service;
+use mpdk::base::{ChecksumState, ConnectionId, Duration, Instant, Packet, ReceiveMeta};
+use mpdk::engine::Engine;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-const LINKS: usize = 2;
+pub const LINKS: usize = 2;
 /// Frames of a burst, one for each subflow in each round.
 const BURST: usize = 32;
 /// Rounds before it counts: every slot of the rings between cores was used.
@@ -27,9 +25,6 @@ const ROUNDS_BEFORE: usize = 20;
 const PACKETS: usize = 4_096;
 /// Turns without work that are counted, at least.
 const IDLE_TURNS: usize = 64;
-/// Buffers for each core: what is posted, what caches keep, and a few.
-const BUFFERS: usize = 1_024;
-const BUFFER_BYTES: usize = 2_048;
 /// What a round takes.
 const ROUND: Duration = Duration::from_micros(50);
 /// Rounds after which what is waited for does not come.
@@ -66,33 +61,21 @@ struct Way {
 
 #[derive(Debug)]
 pub struct World {
-    meter: Rc<Meter>,
-    marks: Marks,
-    now: Instant,
+    pub(super) meter: Rc<Meter>,
+    pub(super) marks: Marks,
+    pub(super) now: Instant,
     peer: Host,
     ids: Vec<ConnectionId>,
-    engines: Vec<Box<Engine<Port>>>,
-    progress: Vec<Rc<Progress>>,
+    pub(super) engines: Vec<Box<Engine<Port>>>,
+    pub(super) progress: Vec<Rc<Progress>>,
     /// By core, then by link.
-    queues: Vec<Vec<Rc<RefCell<Rings>>>>,
+    pub(super) queues: Vec<Vec<Rc<RefCell<Rings>>>>,
     ways: HashMap<Flow, Way>,
     /// The core that new flows come to.
     opening: usize,
     /// What comes in the next round, with its core and link.
     held: Vec<(usize, usize, Frame)>,
     block: Frame,
-}
-
-fn setup() -> Setup {
-    Setup {
-        mptcp: true,
-        links: LINKS as u8,
-        super_segment_bytes: 0,
-        connections: 64,
-        keepalive: false,
-        services: 1,
-        scheduler: SchedulerKind::RoundRobin,
-    }
 }
 
 impl World {
@@ -123,59 +106,6 @@ impl World {
             world.open(core);
         }
         world
-    }
-
-    /// The engines, each in its core's memory, and the packets.
-    fn build(&mut self) {
-        let Self { meter, marks, now, engines, progress, queues, .. } = self;
-        let cores = queues.len();
-        let pool = pool(meter, cores);
-        HEAP.enter(Arena::Exchange);
-        let built = Engine::reproducible_several(&Settings::default(), cores as u8, *now, |core| {
-            let index = usize::from(core.0);
-            HEAP.enter(Arena::Core(index));
-            let config = endpoint_config(&setup(), 1);
-            let ports = (queues[index].iter().enumerate())
-                .map(|(link, rings)| {
-                    let mac = config.ports[link].mac.0;
-                    Port::new(link, mac, Rc::clone(meter), pool, Rc::clone(rings))
-                })
-                .collect();
-            let steering = Steering { core, cores: cores as u8, spreads: vec![None; LINKS] };
-            let config = EndpointConfig { steering: (cores > 1).then_some(steering), ..config };
-            (config, ports, Random::from_number(100 + u64::from(core.0)))
-        });
-        HEAP.enter(Arena::World);
-        for (core, mut engine) in built.expect("a valid configuration").into_iter().enumerate() {
-            let (engine, of_core) = HEAP.within(Arena::Core(core), || {
-                let progress = Rc::<Progress>::default();
-                engine.house(Box::new(Reader::new(service(0), Rc::clone(&progress))));
-                (Box::new(engine), progress)
-            });
-            engines.push(engine);
-            progress.push(of_core);
-        }
-        // The queues are filled with buffers.
-        for (core, engine) in engines.iter_mut().enumerate() {
-            HEAP.within(Arena::Core(core), || marks.on_core(core, || engine.turn(*now)));
-        }
-    }
-
-    /// Says what lies where.
-    fn tell_ranges(&self) {
-        for (address, bytes, align) in HEAP.notes() {
-            let class = match bytes {
-                // The indices of a ring and what a core sleeps by are kept apart
-                // from everything, the slots are long.
-                _ if align >= 128 => "ring-index",
-                4_096.. => "ring-slot",
-                _ => continue,
-            };
-            self.marks.range(class, &(address..address + bytes));
-        }
-        self.marks.range("packet-header", &HEAP.range(Arena::PacketHeaders));
-        self.marks.range("packet-data", &HEAP.range(Arena::PacketData));
-        self.marks.range("private", &stack());
     }
 
     fn cores(&self) -> usize {
@@ -368,28 +298,4 @@ fn port_of(frame: &[u8]) -> Option<u16> {
     let is_tcp = frame.get(12..14)? == [8, 0] && frame.get(23)? == &6;
     let port = frame.get(TCP..)?.first_chunk()?;
     is_tcp.then(|| u16::from_be_bytes(*port))
-}
-
-/// The pool of all cores, each buffer in two pieces.
-fn pool(meter: &Rc<Meter>, cores: usize) -> &'static Pool {
-    let buffer = |_| {
-        let bytes = HEAP.within(Arena::PacketData, || vec![0; BUFFER_BYTES].into());
-        HEAP.within(Arena::PacketHeaders, || Buffer::new(bytes))
-    };
-    let buffers = (0..cores * BUFFERS).map(buffer).collect();
-    let caches = (0..cores).map(|core| HEAP.within(Arena::Core(core), Cache::new)).collect();
-    Pool::install(Rc::clone(meter), buffers, caches)
-}
-
-/// Where this thread's stack lies, and what it keeps for itself: cores have their
-/// own.
-fn stack() -> std::ops::Range<usize> {
-    let here = 0_u8;
-    let address = std::ptr::from_ref(&here) as usize;
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("the list of mappings");
-    let ranges = maps.lines().filter_map(|line| {
-        let (start, end) = line.split_whitespace().next()?.split_once('-')?;
-        Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
-    });
-    ranges.into_iter().find(|range| range.contains(&address)).expect("the stack is mapped")
 }
