@@ -17,10 +17,10 @@ fn desk(passive: &str, active: &str) -> Desk {
     desk
 }
 
-/// Gives the ports of an endpoint one queue each, whatever its cores.
-fn one_queue(desk: &Desk, config: &str) {
+/// Gives the ports of an endpoint two queues each; without, they have one.
+fn two_queues(desk: &Desk, config: &str) {
     let known = if config == PASSIVE { ",tso=1" } else { ",queue_size=1024" };
-    desk.edit(config, known, &format!("{known},queues=1"));
+    desk.edit(config, known, &format!("{known},queues=2"));
 }
 
 /// A file down and up again.
@@ -41,9 +41,9 @@ fn move_a_file(desk: &Desk) {
         let report: Value = serde_json::from_str(&Process::start(command).success(DEADLINE)).unwrap();
         assert_eq!(report["mptcp"], true, "{report}");
         let links = report["links"].as_array().unwrap();
+        // Both joined. Where the first has room for all, the second may carry nothing:
+        // `bulk` waits until each does.
         assert_eq!(links.len(), 2, "{report}");
-        // More than a handshake.
-        assert!(links.iter().all(|link| link["bytes"].as_u64() > Some(64 << 10)), "{report}");
         assert_eq!(sha256_of(File::open(got).unwrap()).unwrap(), file);
     }
     let sockets = ["mpdk-left.sock", "mpdk-right.sock"].map(|name| desk.path(name));
@@ -103,6 +103,8 @@ fn assert_shared(counts: &CoreCounts) {
 #[test]
 fn two_cores_and_two_cores() {
     let desk = desk("[0, 1]", "[0, 1]");
+    two_queues(&desk, PASSIVE);
+    two_queues(&desk, ACTIVE);
     move_a_file(&desk);
     let counts = bulk(&desk);
     assert_shared(&counts);
@@ -113,6 +115,8 @@ fn two_cores_and_two_cores() {
 #[test]
 fn the_order_of_the_cpus_is_nobodys_business() {
     let desk = desk("[0, 1]", "[1, 0]");
+    two_queues(&desk, PASSIVE);
+    two_queues(&desk, ACTIVE);
     move_a_file(&desk);
     let counts = bulk(&desk);
     assert_shared(&counts);
@@ -123,6 +127,7 @@ fn the_order_of_the_cpus_is_nobodys_business() {
 #[test]
 fn two_cores_serve_one() {
     let desk = desk("[0, 1]", "[1]");
+    two_queues(&desk, PASSIVE);
     move_a_file(&desk);
     let counts = bulk(&desk);
     assert_eq!(counts.each("MPTcpExtMPCapableACKRX"), [CONNECTIONS, 0]);
@@ -133,7 +138,6 @@ fn two_cores_serve_one() {
 #[test]
 fn one_core_serves_two() {
     let desk = desk("[0]", "[0, 1]");
-    one_queue(&desk, ACTIVE);
     move_a_file(&desk);
     assert_eq!(bulk(&desk).each("MPTcpExtMPCapableACKRX"), [CONNECTIONS]);
 }
@@ -142,7 +146,6 @@ fn one_core_serves_two() {
 #[test]
 fn two_cores_share_one_queue() {
     let desk = desk("[0, 1]", "[1]");
-    one_queue(&desk, PASSIVE);
     move_a_file(&desk);
     shared_by_hash(&desk);
 }
@@ -150,8 +153,6 @@ fn two_cores_share_one_queue() {
 #[test]
 fn one_queue_between_two_cores_and_two_cores() {
     let desk = desk("[0, 1]", "[0, 1]");
-    one_queue(&desk, PASSIVE);
-    one_queue(&desk, ACTIVE);
     move_a_file(&desk);
     shared_by_hash(&desk);
 }

@@ -38,9 +38,28 @@ impl ReceiveSpread {
     }
 }
 
+/// Bytes of the hash's input whose values often follow each other, and have to come to
+/// different queues: the low ones of source address and both ports, of IPv4 and of IPv6.
+const LOW_BYTES: [usize; 6] = [3, 9, 11, 15, 33, 35];
+/// Bits of the smallest table that is ours or a NIC's usual one.
+const INDEX_BITS: u32 = 7;
+/// One key in some hundred spreads well. Without one the last is taken.
+const DRAWS: u32 = 100_000;
+
 /// A key that nobody else knows, so that strangers cannot choose the queue of
-/// their flows.
+/// their flows. Many keys bring neighbouring ports to one queue: those are not taken.
 pub(super) fn random_key() -> Result<[u8; ReceiveSpread::KEY_BYTES], Errno> {
+    let mut key = draw()?;
+    for _ in 0..DRAWS {
+        if spreads_well(&key) {
+            break;
+        }
+        key = draw()?;
+    }
+    Ok(key)
+}
+
+fn draw() -> Result<[u8; ReceiveSpread::KEY_BYTES], Errno> {
     let mut key = [0; ReceiveSpread::KEY_BYTES];
     let mut filled = 0;
     while filled < key.len() {
@@ -51,6 +70,37 @@ pub(super) fn random_key() -> Result<[u8; ReceiveSpread::KEY_BYTES], Errno> {
         }
     }
     Ok(key)
+}
+
+/// Whether the lowest bits of each of [`LOW_BYTES`] lead to as many different entries
+/// of a table as they have values.
+fn spreads_well(key: &[u8; ReceiveSpread::KEY_BYTES]) -> bool {
+    // The bit of the input at `at` adds the 32 bits of the key from there to the hash.
+    let bit = |at: usize| key.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
+    let added = |at: usize| (0..32).fold(0_u32, |word, step| word << 1 | u32::from(bit(at + step)));
+    LOW_BYTES.iter().all(|&byte| {
+        let low_bits = |count: u32| (8 * byte + 8 - count as usize..8 * byte + 8).map(added);
+        (1..=INDEX_BITS).all(|count| rank(low_bits(count)) == count)
+    })
+}
+
+/// How many of the words' lowest [`INDEX_BITS`] are independent, as vectors of bits.
+fn rank(words: impl Iterator<Item = u32>) -> u32 {
+    let mut basis = [0_u32; INDEX_BITS as usize];
+    let mut rank = 0;
+    for word in words {
+        let mut rest = word & ((1 << INDEX_BITS) - 1);
+        while rest != 0 {
+            let top = rest.ilog2() as usize;
+            if basis[top] == 0 {
+                basis[top] = rest;
+                rank += 1;
+                break;
+            }
+            rest ^= basis[top];
+        }
+    }
+    rank
 }
 
 /// What the driver of a started port that was asked to hash says of it; `None`
@@ -102,6 +152,8 @@ fn is_even(table: &[u16], queues: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::FourTuple;
+    use std::collections::HashSet;
 
     #[test]
     fn even_tables_serve_every_queue_alike() {
@@ -110,6 +162,34 @@ mod tests {
         assert!(!is_even(&[0, 0, 0, 0], 2));
         assert!(!is_even(&[0, 0, 0, 1], 2));
         assert!(!is_even(&[0, 1, 2, 3], 2), "queues that are not there");
+    }
+
+    #[test]
+    fn neighbours_come_to_different_entries() {
+        for _ in 0..20 {
+            let spread = ReceiveSpread::even(random_key().unwrap(), 128).over_cores();
+            for v6 in [false, true] {
+                let end = |port| -> std::net::SocketAddr {
+                    if v6 { ([7; 16], port).into() } else { ([10, 0, 0, 1], port).into() }
+                };
+                let (by_remote, by_local): (HashSet<_>, HashSet<_>) = (0..128)
+                    .map(|step| {
+                        let remote = FourTuple { local: end(80), remote: end(40_960 + step) };
+                        let local = FourTuple { local: end(40_960 + step), remote: end(80) };
+                        (spread.core(&remote), spread.core(&local))
+                    })
+                    .unzip();
+                assert_eq!((by_remote.len(), by_local.len()), (128, 128));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_without_a_pattern_are_few_and_bad_ones_are_known() {
+        assert!(!spreads_well(&[0; ReceiveSpread::KEY_BYTES]));
+        assert!(!spreads_well(&[0xff; ReceiveSpread::KEY_BYTES]));
+        assert!(!spreads_well(&[0x55; ReceiveSpread::KEY_BYTES]), "each bit as the second before");
+        assert_eq!(rank([1, 2, 3, 0x80].into_iter()), 2);
     }
 
     #[test]

@@ -78,13 +78,16 @@ mpdk_mbuf_append(struct rte_mbuf *chain, const uint8_t *head, uint32_t head_len,
 bool
 mpdk_mbuf_exclusive(const struct rte_mbuf *mbuf)
 {
-	for (; mbuf != NULL; mbuf = mbuf->next) {
-		if (rte_mbuf_refcnt_read(mbuf) != 1 || RTE_MBUF_CLONED(mbuf))
+	/* Most are one buffer, whose second line, with `next`, need not be looked at. */
+	uint16_t left = mbuf->nb_segs;
+
+	for (;;) {
+		if (!is_held_once(mbuf))
 			return false;
-		if (RTE_MBUF_HAS_EXTBUF(mbuf) && rte_mbuf_ext_refcnt_read(mbuf->shinfo) != 1)
-			return false;
+		if (--left == 0)
+			return true;
+		mbuf = mbuf->next;
 	}
-	return true;
 }
 
 struct rte_mbuf *
