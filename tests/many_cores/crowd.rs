@@ -28,7 +28,7 @@ fn serve(site: &Site) -> (Process, TcpStream) {
 #[track_caller]
 fn crowd(site: &Site, before: u64, connections: u64, file: &RandomFile) -> Vec<TcpStream> {
     let server = "10.79.1.2:5555".parse().unwrap();
-    let mut streams = kernel_mptcp_connections(&site.kernel, server, connections).unwrap();
+    let mut streams = kernel_mptcp_connections(&site.kernel, server, connections as usize).unwrap();
     wait_for_joins(site, before + connections);
     streams.iter_mut().for_each(request_and_stay);
     streams.iter_mut().for_each(|stream| read_answer(stream, file));

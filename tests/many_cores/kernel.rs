@@ -9,11 +9,14 @@ use std::fs::File;
 
 const FILE_BYTES: u64 = 16 << 20;
 
-/// Every link carried some of so many bytes.
+/// More than handshakes and requests; on a busy machine one link may have little more.
+const SOME_BYTES: u64 = 128 << 10;
+
+/// Every link carried some.
 #[track_caller]
-fn assert_shared(bytes: u64, carried: impl Fn(&str) -> u64) {
+fn assert_shared(carried: impl Fn(&str) -> u64) {
     for link in Site::LINKS {
-        assert!(carried(link) > bytes / 20, "{link} carried {} of {bytes} bytes", carried(link));
+        assert!(carried(link) > SOME_BYTES, "{link} carried {} bytes", carried(link));
     }
 }
 
@@ -32,7 +35,7 @@ fn the_kernel_downloads_from_both_cores_at_once() {
             scope.spawn(|| download_and_stay(stream, &file));
         }
     });
-    assert_shared(FILE_BYTES * streams.len() as u64, |link| LinkBytes::of(&site.kernel, link).received);
+    assert_shared(|link| LinkBytes::of(&site.kernel, link).received);
     // Each core sent, over each link and from queues of its own.
     wait_for("the statistics of both cores", DEADLINE, || {
         let after = site.counts();
@@ -42,7 +45,7 @@ fn the_kernel_downloads_from_both_cores_at_once() {
             .all(|(index, _)| {
                 let sent = format!("port.link{}.transmitted_bytes", index + 1);
                 let sent = before.each(&sent).into_iter().zip(after.each(&sent));
-                sent.map(|(before, after)| after - before).all(|bytes| bytes > FILE_BYTES / 20)
+                sent.map(|(before, after)| after - before).all(|bytes| bytes > SOME_BYTES)
             })
             .then_some(())
     });
@@ -71,7 +74,7 @@ fn the_kernel_uploads_to_both_cores_at_once() {
             });
         }
     });
-    assert_shared(FILE_BYTES * streams.len() as u64, |link| LinkBytes::of(&site.kernel, link).sent);
+    assert_shared(|link| LinkBytes::of(&site.kernel, link).sent);
     assert_clean(&site);
 }
 
@@ -98,11 +101,11 @@ fn mpdk_moves_files_from_and_to_the_kernel() {
     let got = site.path("got").display().to_string();
     transfer(&site, "get", &["http://10.79.1.1:8080/file", "--output", &got], &file);
     assert_eq!(sha256_of(File::open(&got).unwrap()).unwrap(), file);
-    assert_shared(file.bytes, |link| LinkBytes::of(&site.kernel, link).sent);
+    assert_shared(|link| LinkBytes::of(&site.kernel, link).sent);
     let before = Site::LINKS.map(|link| LinkBytes::of(&site.kernel, link).received);
     transfer(&site, "put", &[&got, "http://10.79.1.1:8080/put"], &file);
     assert_eq!(sha256_of(File::open(site.path("put")).unwrap()).unwrap(), file);
-    assert_shared(file.bytes, |link| {
+    assert_shared(|link| {
         let at = Site::LINKS.iter().position(|other| *other == link).unwrap();
         LinkBytes::of(&site.kernel, link).received - before[at]
     });
@@ -131,7 +134,7 @@ fn joins_that_come_to_the_other_core_are_handed_over() {
     }
     let counters = Counters::of(&site.kernel);
     assert_eq!(counters.get("MPTcpExtMPJoinSynAckRx"), streams.len() as u64);
-    assert_shared(file.bytes * streams.len() as u64, |link| LinkBytes::of(&site.kernel, link).received);
+    assert_shared(|link| LinkBytes::of(&site.kernel, link).received);
     assert_clean(&site);
     // The kernel sends to the queue that last sent to it: only the first frames of a
     // join come to the wrong one.
