@@ -57,7 +57,7 @@ fn drivers_without_rules_refuse_them() {
     let pools = pools(&eal(), "rules");
     let flow = FourTuple { local: "10.0.0.1:80".parse().unwrap(), remote: "10.0.0.2:5000".parse().unwrap() };
     let folder = tempfile::tempdir().unwrap();
-    let vhost = format!("net_vhost0,iface={}/x.sock", folder.path().display());
+    let vhost = format!("net_vhost0,iface={}/x.sock,queues=2", folder.path().display());
     for device in ["net_null3", "net_ring1", &vhost] {
         let port = open_port(device, &two_queues(), &pools);
         assert!(!port.takes_flow_rules());
