@@ -21,6 +21,9 @@ pub(super) enum Direction {
 pub(super) struct Ledger {
     direction: Direction,
     mptcp: bool,
+    /// Of connections that are gone, and of the latest, which has a number.
+    taken_over_before: u64,
+    taken_over: (u32, u64),
     links: Vec<Tally>,
 }
 
@@ -44,7 +47,7 @@ struct Subflow {
 impl Ledger {
     /// An empty ledger.
     pub(super) fn new(direction: Direction) -> Ledger {
-        Ledger { direction, mptcp: false, links: Vec::new() }
+        Ledger { direction, mptcp: false, taken_over_before: 0, taken_over: (0, 0), links: Vec::new() }
     }
 
     /// The latest connection is multipath.
@@ -52,10 +55,20 @@ impl Ledger {
         self.mptcp
     }
 
+    /// Frames that came to another core than their connection's.
+    pub(super) fn taken_over_frames(&self) -> u64 {
+        self.taken_over_before + self.taken_over.1
+    }
+
     /// Enters what `connection` has carried so far. Subflows of it that are
     /// not in `progress` any more keep what they last had.
     pub(super) fn enter(&mut self, connection: u32, progress: &Progress) {
         self.mptcp = progress.mptcp;
+        let (latest, frames) =
+            std::mem::replace(&mut self.taken_over, (connection, progress.taken_over_frames));
+        if latest != connection {
+            self.taken_over_before += frames;
+        }
         for link in &progress.links {
             let bytes = match self.direction {
                 Direction::Download => link.bytes_received,

@@ -147,6 +147,7 @@ impl Monitor {
             resumed_from: 0,
             attempts: watched.connections,
             mptcp: watched.ledger.mptcp(),
+            taken_over_frames: watched.ledger.taken_over_frames(),
             links: watched.ledger.report(seconds),
         }
     }

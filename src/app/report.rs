@@ -46,6 +46,9 @@ pub struct Report {
     pub attempts: u32,
     /// Multipath was negotiated on the last connection.
     pub mptcp: bool,
+    /// Received frames that came to another core than their connection's, and
+    /// were handed over.
+    pub taken_over_frames: u64,
     /// What each link carried.
     pub links: Vec<LinkReport>,
 }

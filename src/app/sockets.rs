@@ -40,7 +40,8 @@ impl Acceptor for Listener {
 
 fn progress_of(info: &ConnectionInfo) -> Progress {
     let links = info.subflows().iter().filter(|subflow| is_alive(subflow)).filter_map(link_of);
-    Progress { mptcp: info.fallback == 0, links: links.collect() }
+    let taken_over_frames = info.taken_over_frames;
+    Progress { mptcp: info.fallback == 0, taken_over_frames, links: links.collect() }
 }
 
 /// Past its handshake, and with something still to carry.
@@ -76,12 +77,13 @@ mod tests {
             interface: *b"left\0\0\0\0\0\0\0\0\0\0\0\0",
             ..SubflowInfo::default()
         };
-        let mut info = ConnectionInfo { subflow_count: 4, ..ConnectionInfo::default() };
+        let mut info = ConnectionInfo { subflow_count: 4, taken_over_frames: 9, ..ConnectionInfo::default() };
         // ESTABLISHED, SYN-SENT, CLOSE-WAIT and one without addresses.
         info.subflows[..3].copy_from_slice(&[subflow(1, 250), subflow(2, 0), subflow(8, 0)]);
         info.subflows[3].state = 1;
         let progress = progress_of(&info);
         assert!(progress.mptcp);
+        assert_eq!(progress.taken_over_frames, 9);
         assert_eq!(progress.links.iter().map(|link| link.srtt_us).collect::<Vec<_>>(), [Some(250), None]);
         assert_eq!((progress.links[0].name.as_str(), progress.links[0].bytes_sent), ("left", 7));
         assert_eq!(progress.links[0].remote, "10.0.0.2:80".parse().unwrap());

@@ -70,6 +70,8 @@ pub struct Accepted<T> {
 pub struct Progress {
     /// Multipath was negotiated and has not fallen back to plain TCP.
     pub mptcp: bool,
+    /// Received frames that came to another core than the connection's.
+    pub taken_over_frames: u64,
     /// The subflows that are alive.
     pub links: Vec<Link>,
 }

@@ -17,7 +17,10 @@ fn link(name: &str, local_port: u16, received: u64) -> Link {
 }
 
 fn enter(ledger: &mut Ledger, connection: u32, links: &[Link]) {
-    ledger.enter(connection, &Progress { mptcp: true, links: links.to_vec() });
+    ledger.enter(
+        connection,
+        &Progress { mptcp: true, taken_over_frames: u64::from(connection) + 3, links: links.to_vec() },
+    );
 }
 
 fn totals(ledger: &Ledger) -> Vec<(String, u64)> {
@@ -42,6 +45,7 @@ fn connections_add_up() {
     enter(&mut ledger, 2, &[link("p0", 1000, 30)]);
     enter(&mut ledger, 2, &[link("p0", 1000, 40)]);
     assert_eq!(totals(&ledger), [("p0".to_owned(), 140)]);
+    assert_eq!(ledger.taken_over_frames(), 4 + 5);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn report() -> Report {
         resumed_from: 100,
         attempts: 2,
         mptcp: true,
+        taken_over_frames: 5,
         links: vec![LinkReport {
             name: "p0".to_owned(),
             local: "10.0.0.1:1".parse().expect("an address"),
@@ -38,6 +39,7 @@ fn the_json_has_what_scripts_ask_for() {
     assert_eq!(json["sha256"], DIGEST);
     assert_eq!(json["resumed_from"], 100);
     assert_eq!(json["mptcp"], true);
+    assert_eq!(json["taken_over_frames"], 5);
     assert_eq!(json["error"], serde_json::Value::Null);
     let link = &json["links"][0];
     assert_eq!((&link["name"], &link["local"]), (&"p0".into(), &"10.0.0.1:1".into()));

@@ -70,7 +70,7 @@ impl Probe for TcpProbe {
             link("p0", first_sent, first_received),
             link("p1", sent - first_sent, received - first_received),
         ];
-        Ok(Progress { mptcp: true, links })
+        Ok(Progress { mptcp: true, taken_over_frames: 0, links })
     }
 }
 
