@@ -31,7 +31,7 @@ impl Probe for TcpProbe {
     async fn progress(&mut self) -> io::Result<Progress> {
         let (local, remote) = (self.0, self.1);
         let link = Link { name: "lo".into(), local, remote, bytes_sent: 1, bytes_received: 1, srtt_us: None };
-        Ok(Progress { mptcp: false, links: vec![link] })
+        Ok(Progress { mptcp: false, taken_over_frames: 0, links: vec![link] })
     }
 }
 
