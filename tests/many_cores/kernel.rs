@@ -96,7 +96,7 @@ fn mpdk_moves_files_from_and_to_the_kernel() {
     }
     let site = two_cores("cores-get");
     site.kernel.add_mptcp_endpoint("10.79.2.1", Site::LINKS[1], &["signal"]);
-    let file = RandomFile::write(&site.path("file"), 2 * FILE_BYTES, 3);
+    let file = RandomFile::write(&site.path("file"), 16 * FILE_BYTES, 3);
     let _server = HttpServer::start(&site.kernel, "0.0.0.0:8080", site.folder.path());
     let got = site.path("got").display().to_string();
     transfer(&site, "get", &["http://10.79.1.1:8080/file", "--output", &got], &file);

@@ -40,10 +40,7 @@ fn move_a_file(desk: &Desk) {
     for (command, got) in [(&mut get, desk.path("got")), (&mut put, root.join("put"))] {
         let report: Value = serde_json::from_str(&Process::start(command).success(DEADLINE)).unwrap();
         assert_eq!(report["mptcp"], true, "{report}");
-        let links = report["links"].as_array().unwrap();
-        // Both joined. Where the first has room for all, the second may carry nothing:
-        // `bulk` waits until each does.
-        assert_eq!(links.len(), 2, "{report}");
+        // It may be over before the second link is joined: `bulk` waits until both carry.
         assert_eq!(sha256_of(File::open(got).unwrap()).unwrap(), file);
     }
     let sockets = ["mpdk-left.sock", "mpdk-right.sock"].map(|name| desk.path(name));
